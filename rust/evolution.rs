@@ -1,0 +1,239 @@
+//! Augmented Population Based Training: Algorithm 1 of the paper, with the topology in the search.
+//!
+//! ```text
+//! population 0 is drawn and scored                       P ← initial population; p ← eval(θ)
+//! for each generation:
+//!     plan, apply        who struggles exploits and      if ready: h', θ' ← exploit(h, θ, p, P)
+//!                        explores (not before the                   if θ ≠ θ': h, θ ← explore(h', θ', P)
+//!                        first interval)
+//!     train              every member, `readiness`       θ ← step(θ | h)
+//!                        epochs
+//!     score              on the validation rows          p ← eval(θ)
+//!     record             history and archive             update P with (θ, h, p, t + 1)
+//! return the archive                                     return θ with the highest p in P
+//! ```
+//!
+//! [`Run`] is what stays the same during a run, [`State`] what changes. [`evolve`] is the loop; the
+//! Python package runs its own over the same functions, to draw progress and to honour limits
+//! between them.
+
+use std::sync::atomic::AtomicBool;
+
+use serde::{Deserialize, Serialize};
+
+use crate::archive::Archive;
+use crate::dataset::Dataset;
+use crate::error::{Error, Result, invalid};
+use crate::exploring::{exploit, explore};
+use crate::history::History;
+use crate::member::{Event, Member, Space};
+use crate::scoring::{self, Judge, Score};
+use crate::selection::{self, Action};
+use crate::training;
+
+/// What a run does not change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The encoded table.
+    pub dataset: Dataset,
+    /// What members are drawn from.
+    pub space: Space,
+    /// How members are judged.
+    pub judge: Judge,
+    /// The seed of all random numbers but the order of rows.
+    pub seed: u64,
+}
+
+/// What a run changes. It is saved after a full generation is scored and before its selection;
+/// nothing in it depends on the planned number of epochs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The members.
+    pub population: Vec<Member>,
+    /// How they did when they were last scored; empty before that.
+    pub scores: Vec<Score>,
+    /// Generations recorded, population 0 not counted.
+    pub generation: u64,
+    /// The networks worth keeping.
+    pub archive: Archive,
+}
+
+impl Run {
+    /// A run whose parts fit together.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the argument that does not fit.
+    pub fn new(dataset: Dataset, space: Space, judge: Judge, seed: u64) -> Result<Self> {
+        space.check()?;
+        Ok(Self { dataset, space, judge, seed })
+    }
+
+    /// A population of `k` members, drawn but not scored.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a population of fewer than two.
+    pub fn start(&self, k: usize) -> Result<State> {
+        if k < 2 || u32::try_from(k).is_err() {
+            return Err(invalid("k", format!("must be at least 2, not {k}")));
+        }
+        let population = (0..k as u32).map(|place| self.birth(place, 0)).collect();
+        Ok(State { population, scores: Vec::new(), generation: 0, archive: Archive::default() })
+    }
+
+    fn birth(&self, place: u32, generations: u64) -> Member {
+        let shape = (self.dataset.n_inputs(), self.dataset.n_outputs());
+        let output = self.dataset.objective().output;
+        self.space.birth(shape, output, self.seed, place, generations)
+    }
+
+    /// Trains every member; if stopped, leaves all as they were.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] if `stop` was set.
+    pub fn train(&self, state: &mut State, epochs: u64, stop: &AtomicBool) -> Result<()> {
+        training::train(&self.dataset, &mut state.population, epochs, stop)
+    }
+
+    /// Ends a generation: scores every member, and records them in archive and history. `custom` has
+    /// the members' scores where the metric is the user's own.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when `custom` does not fit.
+    pub fn score(
+        &self,
+        state: &mut State,
+        history: &mut History,
+        custom: Option<&[f64]>,
+    ) -> Result<()> {
+        let scores = scoring::score(&self.dataset, &state.population, &self.judge, custom)?;
+        if !state.scores.is_empty() {
+            state.generation += 1;
+            for member in &mut state.population {
+                member.generations += 1;
+            }
+        }
+        history.add(&state.population, &scores, state.generation);
+        state.archive.add(&state.population, &scores, state.generation);
+        state.scores = scores;
+        Ok(())
+    }
+
+    /// Who keeps its network, who copies whose, and who is drawn anew.
+    #[must_use]
+    pub fn plan(&self, state: &State) -> Vec<Action> {
+        let ages: Vec<u64> = state.population.iter().map(|member| member.generations).collect();
+        selection::plan(&state.scores, &ages, self.seed)
+    }
+
+    /// Carries a plan out: every copy takes over its donor as it was before anyone changed, and
+    /// explores.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a plan that is not for this population.
+    pub fn apply(&self, state: &mut State, plan: &[Action]) -> Result<()> {
+        let k = state.population.len();
+        let within = |action: &Action| match action {
+            Action::Copy(donor) => (*donor as usize) < k,
+            Action::Keep | Action::Fresh => true,
+        };
+        if plan.len() != k || !plan.iter().all(within) {
+            return Err(invalid("plan", format!("must have one action for each of {k} members")));
+        }
+        let before = state.population.clone();
+        for (place, (member, action)) in state.population.iter_mut().zip(plan).enumerate() {
+            let place = place as u32;
+            match *action {
+                Action::Keep => {
+                    member.event = Event::Kept;
+                    member.parent = Some(place);
+                }
+                Action::Copy(donor) => {
+                    exploit(member, &before[donor as usize], donor);
+                    explore(member, &self.space, self.seed, place);
+                }
+                Action::Fresh => {
+                    let epochs = member.epochs;
+                    *member = self.birth(place, member.generations);
+                    // It goes on from where the others are, so all see the same rows.
+                    member.epochs = epochs;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The plan in which everybody goes on: what leads from population 0 to the first generation.
+    #[must_use]
+    pub fn keep_all(state: &State) -> Vec<Action> {
+        vec![Action::Keep; state.population.len()]
+    }
+}
+
+/// Runs `generations` full generations, the paper's Algorithm 1.
+///
+/// # Errors
+/// [`Error::Stopped`] if `stop` was set; the state is then that of the last full generation, or of
+/// the population before it was scored.
+pub fn evolve(
+    run: &Run,
+    state: &mut State,
+    history: &mut History,
+    generations: u64,
+    readiness: u64,
+    stop: &AtomicBool,
+) -> Result<()> {
+    if state.scores.is_empty() {
+        run.score(state, history, None)?;
+    }
+    for _ in 0..generations {
+        let mut next = state.clone();
+        let plan = if state.generation > 0 { run.plan(state) } else { Run::keep_all(state) };
+        run.apply(&mut next, &plan)?;
+        run.train(&mut next, readiness, stop)?;
+        run.score(&mut next, history, None)?;
+        *state = next;
+    }
+    Ok(())
+}
+
+impl State {
+    /// The state as bytes.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if it cannot be written down, which no state of this crate's making does.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        to_bytes(self)
+    }
+
+    /// A state from bytes, once it is found to be one of this run.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if it is not.
+    pub fn from_bytes(bytes: &[u8], run: &Run) -> Result<Self> {
+        let state: Self = from_bytes(bytes)?;
+        let fits = |member: &Member| {
+            let network = &member.network;
+            let parameters = network.parameters().len();
+            network.check().is_ok()
+                && network.inputs() == run.dataset.n_inputs()
+                && network.outputs() == run.dataset.n_outputs()
+                && member.hyperparameters.len() == run.space.table.domains().len()
+                && member.optimizer.fits(&member.hyperparameters, parameters)
+        };
+        let scored = state.scores.is_empty() || state.scores.len() == state.population.len();
+        if state.population.len() < 2 || !scored || !state.population.iter().all(fits) {
+            return Err(Error::Corrupt("not a state of this run".to_owned()));
+        }
+        Ok(state)
+    }
+}
+
+/// A value as bytes, in the compact format of the `postcard` crate.
+pub(crate) fn to_bytes(value: &impl Serialize) -> Result<Vec<u8>> {
+    postcard::to_stdvec(value).map_err(|error| Error::Corrupt(format!("not written: {error}")))
+}
+
+/// A value from its bytes.
+pub(crate) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+    postcard::from_bytes(bytes).map_err(|error| Error::Corrupt(format!("not readable: {error}")))
+}

@@ -1,0 +1,149 @@
+//! Saved networks: one safetensors file with a JSON header and a hash of everything.
+//!
+//! The tensors are `layer.N.weight` `(inputs, outputs)`, `layer.N.bias` `(outputs,)` and, for a
+//! pruned layer, `layer.N.mask` `(inputs, outputs)` of bytes. The header's metadata has two entries:
+//! `apbt_rs`, a JSON text that is the Python package's own (encoder, settings, scores, activations),
+//! and `sha256`, the hash of the whole file with the hash's own digits read as zeros. So a reader
+//! notices any change of any byte, and reading runs no code.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::network::{Activation, Network};
+
+const HEADER: &str = "apbt_rs";
+const HASH: &str = "sha256";
+const NO_HASH: [u8; 64] = [b'0'; 64];
+
+/// The bytes of a file that holds a network and a header.
+///
+/// # Errors
+/// [`Error::Corrupt`] if they do not fit into the format's limits.
+pub fn write(network: &Network, header: &str) -> Result<Vec<u8>> {
+    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    for (index, layer) in network.layers().enumerate() {
+        let weights = layer.weights..layer.biases;
+        let shape = vec![layer.inputs, layer.outputs];
+        let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let values = &network.parameters()[weights.clone()];
+        tensors.push((format!("layer.{index}.weight"), Dtype::F32, shape.clone(), floats(values)));
+        let biases = &network.parameters()[layer.biases..layer.end()];
+        let name = format!("layer.{index}.bias");
+        tensors.push((name, Dtype::F32, vec![layer.outputs], floats(biases)));
+        let mask = &network.mask()[weights];
+        if mask.contains(&false) {
+            let bytes = mask.iter().map(|&live| u8::from(live)).collect();
+            tensors.push((format!("layer.{index}.mask"), Dtype::U8, shape, bytes));
+        }
+    }
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, bytes)| {
+            let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(unreadable)?;
+            Ok((name.as_str(), view))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let zeros = String::from_utf8_lossy(&NO_HASH).into_owned();
+    let metadata = HashMap::from([
+        (HEADER.to_owned(), header.to_owned()),
+        (HASH.to_owned(), zeros),
+    ]);
+    let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(unreadable)?;
+    let place = hash_place(&bytes, &NO_HASH)?;
+    let hash = hash_of(&bytes);
+    bytes[place..place + NO_HASH.len()].copy_from_slice(hash.as_bytes());
+    Ok(bytes)
+}
+
+/// The header of a file, the hash having been checked.
+///
+/// # Errors
+/// [`Error::Corrupt`] saying what is wrong with the bytes.
+pub fn read_header(bytes: &[u8]) -> Result<String> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+    let entries = metadata.metadata().as_ref();
+    let entry = |name: &str| entries.and_then(|entries| entries.get(name));
+    let (Some(header), Some(hash)) = (entry(HEADER), entry(HASH)) else {
+        return Err(Error::Corrupt("not a network saved by apbt-rs".to_owned()));
+    };
+    let place = hash_place(bytes, hash.as_bytes())?;
+    let mut unsigned = bytes.to_vec();
+    unsigned[place..place + NO_HASH.len()].copy_from_slice(&NO_HASH);
+    if hash_of(&unsigned) != *hash {
+        return Err(Error::Corrupt("the file is damaged: its hash does not match".to_owned()));
+    }
+    Ok(header.clone())
+}
+
+/// The network in a file whose header names the activations.
+///
+/// # Errors
+/// [`Error::Corrupt`] saying what is wrong with the bytes.
+pub fn read_network(bytes: &[u8], activations: Vec<Activation>) -> Result<Network> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
+    let mut topology = Vec::new();
+    let (mut parameters, mut mask) = (Vec::new(), Vec::new());
+    for index in 0..activations.len() {
+        let tensor = |part: &str, dtype: Dtype| {
+            let name = format!("layer.{index}.{part}");
+            let tensor = tensors.tensor(&name).map_err(unreadable)?;
+            if tensor.dtype() == dtype {
+                Ok(tensor)
+            } else {
+                Err(Error::Corrupt(format!("{name} has another type than it should")))
+            }
+        };
+        let weight = tensor("weight", Dtype::F32)?;
+        let [inputs, outputs] = weight.shape()[..] else {
+            return Err(Error::Corrupt(format!("layer.{index}.weight is no matrix")));
+        };
+        if index == 0 {
+            topology.push(inputs);
+        } else if topology.last() != Some(&inputs) {
+            return Err(Error::Corrupt(format!("layer.{index} does not fit the layer before")));
+        }
+        topology.push(outputs);
+        parameters.extend(floats(weight.data()));
+        if tensors.names().contains(&format!("layer.{index}.mask").as_str()) {
+            mask.extend(tensor("mask", Dtype::U8)?.data().iter().map(|&byte| byte != 0));
+        } else {
+            mask.resize(mask.len() + weight.data().len() / 4, true);
+        }
+        let bias = tensor("bias", Dtype::F32)?;
+        parameters.extend(floats(bias.data()));
+        mask.resize(mask.len() + bias.data().len() / 4, true);
+    }
+    Network::new(topology, activations, parameters, mask)
+}
+
+fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
+    bytes.as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four))
+}
+
+/// Where the hash's digits stand; they must stand in one place only.
+fn hash_place(bytes: &[u8], hash: &[u8]) -> Result<usize> {
+    let wanted = [b"\"sha256\":\"", hash, b"\""].concat();
+    let mut places = bytes.windows(wanted.len()).enumerate().filter(|(_, part)| *part == wanted);
+    match (hash.len() == NO_HASH.len(), places.next(), places.next()) {
+        (true, Some((place, _)), None) => Ok(place + b"\"sha256\":\"".len()),
+        _ => Err(Error::Corrupt("the file has no hash where one should be".to_owned())),
+    }
+}
+
+fn hash_of(bytes: &[u8]) -> String {
+    let mut digits = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing into a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Error {
+    Error::Corrupt(format!("not a readable safetensors file: {error}"))
+}

@@ -1,0 +1,83 @@
+//! The history: one row per member and generation, kept as columns.
+
+use serde::{Deserialize, Serialize};
+
+use crate::hyperparameters::{NAMES, applies};
+use crate::math::exp_f64;
+use crate::member::{Event, Member};
+use crate::network::Activation;
+use crate::scoring::Score;
+
+/// The columns; each has one entry per row (DESIGN §7).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// Generation of the row; 0 is the population before any training.
+    pub generation: Vec<u64>,
+    /// Epochs trained by then.
+    pub epoch: Vec<u64>,
+    /// Place in the population.
+    pub member: Vec<u32>,
+    /// How the member came to be.
+    pub event: Vec<Event>,
+    /// The member of the generation before that it goes on from.
+    pub parent: Vec<Option<u32>>,
+    /// Mean loss of the last epoch's rows; none before training.
+    pub train_loss: Vec<Option<f64>>,
+    /// Mean evaluation loss; none if the member diverged.
+    pub validation_loss: Vec<Option<f64>>,
+    /// The metric; none if the member diverged.
+    pub validation_score: Vec<Option<f64>>,
+    /// The logarithm of fitness.
+    pub log_fitness: Vec<f64>,
+    /// Fitness; infinite where it overflows.
+    pub fitness: Vec<f64>,
+    /// Live weights.
+    pub size: Vec<u64>,
+    /// Units per layer.
+    pub topology: Vec<Vec<usize>>,
+    /// Activations of the hidden layers.
+    pub activation: Vec<Vec<Activation>>,
+    /// For each hyperparameter its column; none where it does not apply.
+    pub hyperparameters: [Vec<Option<f64>>; NAMES.len()],
+}
+
+impl History {
+    /// Writes down a generation.
+    pub fn add(&mut self, members: &[Member], scores: &[Score], generation: u64) {
+        for (place, (member, score)) in members.iter().zip(scores).enumerate() {
+            self.generation.push(generation);
+            self.epoch.push(member.epochs);
+            self.member.push(place as u32);
+            self.event.push(member.event);
+            self.parent.push(member.parent);
+            self.train_loss.push(member.train_loss);
+            self.validation_loss.push(score.loss);
+            self.validation_score.push(score.score);
+            self.log_fitness.push(score.log_fitness);
+            self.fitness.push(exp_f64(score.log_fitness));
+            self.size.push(score.size as u64);
+            self.topology.push(member.network.topology().to_vec());
+            let (_, hidden) = member.network.activations().split_last().unwrap_or((
+                &Activation::Identity,
+                &[],
+            ));
+            self.activation.push(hidden.to_vec());
+            let values = &member.hyperparameters;
+            for (row, column) in self.hyperparameters.iter_mut().enumerate() {
+                column.push(applies(row, values).then_some(values[row]));
+            }
+        }
+    }
+
+    /// Rows so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.generation.len()
+    }
+
+    /// Whether nothing has been written down.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.generation.is_empty()
+    }
+}

@@ -1,0 +1,177 @@
+//! A member: one network of the population with all that its training goes on from.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, invalid};
+use crate::hyperparameters::{ADAM, Domain, OPTIMIZER, Table};
+use crate::network::{Activation, Network};
+use crate::random::{Purpose, Random};
+use crate::topology::{Change, simplify};
+
+/// What an update rule remembers between steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OptimizerState {
+    /// Velocities for `sgd`; first and second moments for `adam`. Each is shaped like the
+    /// network's parameters.
+    pub slots: Vec<Vec<f32>>,
+    /// Updates made.
+    pub steps: u64,
+}
+
+impl OptimizerState {
+    /// Nothing remembered yet.
+    #[must_use]
+    pub fn new(optimizer: f64, parameters: usize) -> Self {
+        let slots = if optimizer == ADAM { 2 } else { 1 };
+        Self { slots: vec![vec![0.0; parameters]; slots], steps: 0 }
+    }
+
+    /// Whether it belongs to a network of so many parameters and to this update rule.
+    pub(crate) fn fits(&self, hyperparameters: &[f64], parameters: usize) -> bool {
+        let expected = Self::new(hyperparameters[OPTIMIZER], 0).slots.len();
+        self.slots.len() == expected && self.slots.iter().all(|slot| slot.len() == parameters)
+    }
+}
+
+/// How a member came to be what it is in this generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// Drawn at random.
+    Born,
+    /// It goes on from itself.
+    Kept,
+    /// It goes on from another.
+    Copied,
+}
+
+impl Event {
+    /// All of them, in the order in which their numbers run in columns.
+    pub const ALL: [Self; 3] = [Self::Born, Self::Kept, Self::Copied];
+
+    /// The name in the history.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Born => "born",
+            Self::Kept => "kept",
+            Self::Copied => "copied",
+        }
+    }
+}
+
+/// A member of the population: a value, whole in itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Topology and weights, in canonical form.
+    pub network: Network,
+    /// One value per row of the table of hyperparameters.
+    pub hyperparameters: Vec<f64>,
+    /// What the update rule remembers.
+    pub optimizer: OptimizerState,
+    /// Epochs trained, those of its ancestors included.
+    pub epochs: u64,
+    /// Generations gone through; the key of its random numbers.
+    pub generations: u64,
+    /// How it came to be.
+    pub event: Event,
+    /// The member of the generation before whose weights it goes on from.
+    pub parent: Option<u32>,
+    /// Mean loss of the rows met in the last epoch; none before the first.
+    pub train_loss: Option<f64>,
+}
+
+impl Member {
+    /// Applies a change of topology to weights, mask and optimiser slots alike.
+    pub fn change(&mut self, change: Change) {
+        for slot in &mut self.optimizer.slots {
+            *slot = change.carry(slot, 0.0);
+        }
+        self.network = change.network;
+    }
+
+    /// Takes out dead and constant units until there are none.
+    pub fn canonicalize(&mut self) {
+        while let Some(change) = simplify(&self.network) {
+            self.change(change);
+        }
+    }
+}
+
+/// What members are drawn from: topologies, activations, hyperparameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Space {
+    /// Number of hidden layers at the start.
+    pub hidden_layers: Domain,
+    /// Units of each hidden layer; its bounds are kept when exploring.
+    pub hidden_units: Domain,
+    /// Activations of hidden layers, one drawn for each layer.
+    pub activations: Vec<Activation>,
+    /// The share of weights that are live at the start.
+    pub density: Domain,
+    /// The hyperparameters.
+    pub table: Table,
+}
+
+impl Space {
+    /// Whether members can be drawn from it.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Invalid`] naming the part that is wrong.
+    pub fn check(&self) -> Result<()> {
+        self.hidden_layers.check("hidden_layers")?;
+        self.hidden_units.check("hidden_units")?;
+        self.density.check("density")?;
+        if self.activations.is_empty() || self.activations.contains(&Activation::Softmax) {
+            return Err(invalid("activation", "needs choices among those of hidden layers"));
+        }
+        let counts = [("hidden_layers", &self.hidden_layers, 0.0), ("hidden_units", &self.hidden_units, 1.0)];
+        for (name, domain, least) in counts {
+            if domain.extremes().any(|value| value < least || value > 65_536.0 || value.fract() != 0.0) {
+                return Err(invalid(name, format!("must be whole numbers from {least} to 65536")));
+            }
+        }
+        if self.density.extremes().any(|value| !(0.0..=1.0).contains(&value)) {
+            return Err(invalid("density", "must lie between 0 and 1"));
+        }
+        Ok(())
+    }
+
+    /// A new member in place `place` of the population.
+    #[must_use]
+    pub fn birth(
+        &self,
+        (inputs, outputs): (usize, usize),
+        output: Activation,
+        seed: u64,
+        place: u32,
+        generations: u64,
+    ) -> Member {
+        let mut random = Random::new(seed, generations, place, Purpose::Birth);
+        let hidden = self.hidden_layers.sample(&mut random) as usize;
+        let mut topology = vec![inputs];
+        let mut activations = Vec::new();
+        for _ in 0..hidden {
+            topology.push(self.hidden_units.sample(&mut random) as usize);
+            activations.push(self.activations[random.below(self.activations.len())]);
+        }
+        topology.push(outputs);
+        activations.push(output);
+        let hyperparameters = self.table.sample(&mut random);
+        let density = self.density.sample(&mut random);
+        let network = Network::random(topology, activations, density, &mut random);
+        let optimizer =
+            OptimizerState::new(hyperparameters[OPTIMIZER], network.parameters().len());
+        let mut member = Member {
+            network,
+            hyperparameters,
+            optimizer,
+            epochs: 0,
+            generations,
+            event: Event::Born,
+            parent: None,
+            train_loss: None,
+        };
+        member.canonicalize();
+        member
+    }
+}

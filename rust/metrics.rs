@@ -1,0 +1,301 @@
+//! Metrics: how good a network's answers are, and how that is brought to a common scale.
+//!
+//! A score is the metric, higher is better. A skill is the score moved to a scale on which a perfect
+//! prediction has 1 and, for losses, the best constant prediction has 0: fitness needs one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::{Dataset, Loss, Objective, Task};
+use crate::error::{Error, Result, invalid};
+use crate::kernels::{row_loss, surprise};
+use crate::network::Activation;
+
+/// A metric; losses are negated, so that higher is better throughout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Metric {
+    /// Share of rows whose most probable class is right.
+    Accuracy,
+    /// Mean of `1 − ½ ‖t − o‖²` over rows: what the paper's tables call accuracy.
+    SoftAccuracy,
+    /// Minus the mean of `−ln p` of the right class.
+    NegLogLoss,
+    /// The coefficient of determination, averaged over target columns.
+    R2,
+    /// Minus the mean squared error, averaged over target columns, in the user's units.
+    NegMeanSquaredError,
+    /// Minus the mean absolute error, averaged over target columns, in the user's units.
+    NegMeanAbsoluteError,
+    /// A function of the user's own: its scores come from outside.
+    Custom,
+}
+
+impl Metric {
+    /// All that the core works out itself.
+    pub const ALL: [Self; 6] = [
+        Self::Accuracy,
+        Self::SoftAccuracy,
+        Self::NegLogLoss,
+        Self::R2,
+        Self::NegMeanSquaredError,
+        Self::NegMeanAbsoluteError,
+    ];
+
+    /// The name in the Python API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::SoftAccuracy => "soft_accuracy",
+            Self::NegLogLoss => "neg_log_loss",
+            Self::R2 => "r2",
+            Self::NegMeanSquaredError => "neg_mean_squared_error",
+            Self::NegMeanAbsoluteError => "neg_mean_absolute_error",
+            Self::Custom => "custom",
+        }
+    }
+
+    /// The task that the metric is for; none for the user's own.
+    #[must_use]
+    pub const fn task(self) -> Option<Task> {
+        match self {
+            Self::Accuracy | Self::SoftAccuracy | Self::NegLogLoss => Some(Task::Classification),
+            Self::R2 | Self::NegMeanSquaredError | Self::NegMeanAbsoluteError => {
+                Some(Task::Regression)
+            }
+            Self::Custom => None,
+        }
+    }
+}
+
+/// What the networks ought to have answered for some rows.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    /// `(rows, outputs)`.
+    targets: Vec<f32>,
+    /// `(rows,)`.
+    weights: Vec<f64>,
+    outputs: usize,
+}
+
+impl Answers {
+    /// Targets `(rows, outputs)` with a weight for each row.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the shapes do not fit.
+    pub fn new(targets: Vec<f32>, weights: Vec<f64>, outputs: usize) -> Result<Self> {
+        if outputs == 0 || weights.is_empty() || targets.len() != weights.len() * outputs {
+            return Err(invalid("y", "has no rows, or not one weight for each"));
+        }
+        Ok(Self { targets, weights, outputs })
+    }
+
+    /// Those of a dataset's validation rows.
+    #[must_use]
+    pub fn of_validation(dataset: &Dataset) -> Self {
+        let rows = dataset.validation();
+        Self {
+            targets: rows.iter().flat_map(|&row| dataset.target(row)).copied().collect(),
+            weights: rows.iter().map(|&row| f64::from(dataset.weight(row))).collect(),
+            outputs: dataset.n_outputs(),
+        }
+    }
+
+    /// Each row's outputs, targets and weight.
+    fn rows<'a>(&'a self, outputs: &'a [f32]) -> impl Iterator<Item = (&'a [f32], &'a [f32], f64)> {
+        outputs
+            .chunks_exact(self.outputs)
+            .zip(self.targets.chunks_exact(self.outputs))
+            .zip(&self.weights)
+            .map(|((output, target), &weight)| (output, target, weight))
+    }
+
+    /// The weighted mean of a number for each row.
+    pub(crate) fn mean(&self, values: impl Iterator<Item = f64>) -> f64 {
+        let sum: f64 = values.zip(&self.weights).map(|(value, weight)| value * weight).sum();
+        sum / self.weights.iter().sum::<f64>()
+    }
+
+    /// Row weights.
+    #[must_use]
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+}
+
+/// A metric's score for outputs `(rows, outputs)`.
+#[must_use]
+pub fn score(metric: Metric, objective: &Objective, outputs: &[f32], answers: &Answers) -> f64 {
+    match metric {
+        Metric::Accuracy => answers.mean(
+            answers
+                .rows(outputs)
+                .map(|(output, target, _)| f64::from(class(output) == class(target))),
+        ),
+        Metric::SoftAccuracy => {
+            // A single output stands for two, whose errors are the same: ½ (e² + e²).
+            let share = if answers.outputs == 1 { 1.0 } else { 0.5 };
+            1.0 - share
+                * answers.mean(answers.rows(outputs).map(|(output, target, _)| {
+                    output.iter().zip(target).map(|(&o, &t)| squared_error(o, t)).sum()
+                }))
+        }
+        Metric::NegLogLoss => {
+            -answers.mean(evaluation_losses(objective, outputs, answers).into_iter())
+        }
+        Metric::R2 => {
+            let column = |c| {
+                let spread = column_spread(answers, c, &squared_error);
+                1.0 - column_error(outputs, answers, c, &squared_error) / spread
+            };
+            mean_of_columns(answers, column)
+        }
+        Metric::NegMeanSquaredError => -mean_of_columns(answers, |c| {
+            let scale = objective.target_scale[c];
+            scale * scale * column_error(outputs, answers, c, &squared_error)
+        }),
+        Metric::NegMeanAbsoluteError => -mean_of_columns(answers, |c| {
+            objective.target_scale[c] * column_error(outputs, answers, c, &absolute_error)
+        }),
+        Metric::Custom => f64::NAN,
+    }
+}
+
+/// Each row's evaluation loss, fixed by the task whatever a member trains on: the log-loss of the
+/// right class, or half the squared error.
+#[must_use]
+pub fn evaluation_losses(objective: &Objective, outputs: &[f32], answers: &Answers) -> Vec<f64> {
+    let row = |(output, target, _): (&[f32], &[f32], f64)| match objective.task {
+        Task::Regression => row_loss(Loss::SquaredError, objective.output, output, target),
+        Task::Classification if independent(objective.output, output) => {
+            let total: f64 = output.iter().map(|&value| f64::from(value)).sum();
+            let losses = output.iter().zip(target);
+            losses.map(|(&value, &share)| surprise(share, f64::from(value) / total)).sum()
+        }
+        Task::Classification => row_loss(Loss::CrossEntropy, objective.output, output, target),
+    };
+    answers.rows(outputs).map(row).collect()
+}
+
+/// Class probabilities `(rows, classes)` of a classifier's outputs: a single output gives two
+/// columns; several sigmoid outputs are divided by their sum.
+#[must_use]
+pub fn probabilities(output: Activation, outputs: &[f32], columns: usize) -> Vec<f32> {
+    let mut result = Vec::with_capacity(outputs.len() * if columns == 1 { 2 } else { 1 });
+    for row in outputs.chunks_exact(columns) {
+        if let [value] = row {
+            result.extend([1.0 - value, *value]);
+        } else if independent(output, row) {
+            let total: f64 = row.iter().map(|&value| f64::from(value)).sum();
+            result.extend(row.iter().map(|&value| (f64::from(value) / total) as f32));
+        } else {
+            result.extend(row);
+        }
+    }
+    result
+}
+
+/// Whether the outputs are one sigmoid for each class, which do not add up to 1.
+fn independent(output: Activation, row: &[f32]) -> bool {
+    output == Activation::Sigmoid && row.len() > 1
+}
+
+/// The most probable class, the first of equals.
+fn class(output: &[f32]) -> usize {
+    if let [value] = output {
+        return usize::from(*value > 0.5);
+    }
+    let mut best = 0;
+    for (index, &value) in output.iter().enumerate() {
+        if value > output[best] {
+            best = index;
+        }
+    }
+    best
+}
+
+/// The scores of the best constant and of a perfect prediction, between which skill is measured:
+/// (0, 1) for a metric that is its own skill.
+///
+/// # Errors
+/// [`Error::Invalid`] when the validation rows leave nothing to tell apart.
+pub fn anchors(metric: Metric, objective: &Objective, answers: &Answers) -> Result<(f64, f64)> {
+    let loss = match metric {
+        Metric::Accuracy | Metric::SoftAccuracy | Metric::Custom => return Ok((0.0, 1.0)),
+        Metric::NegLogLoss => constant_log_loss(answers),
+        Metric::R2 => {
+            let column = |c| column_spread(answers, c, &squared_error);
+            (0..answers.outputs).map(column).fold(f64::INFINITY, f64::min)
+        }
+        Metric::NegMeanSquaredError => mean_of_columns(answers, |c| {
+            let scale = objective.target_scale[c];
+            scale * scale * column_spread(answers, c, &squared_error)
+        }),
+        Metric::NegMeanAbsoluteError => mean_of_columns(answers, |c| {
+            objective.target_scale[c] * column_spread(answers, c, &absolute_error)
+        }),
+    };
+    if loss <= 0.0 {
+        let problem = "the validation rows all have the same target: no prediction can be better \
+                       than another; hold out more rows";
+        return Err(Error::Invalid { argument: "validation", problem: problem.to_owned() });
+    }
+    Ok(if metric == Metric::R2 { (0.0, 1.0) } else { (-loss, 0.0) })
+}
+
+fn squared_error(a: f32, b: f32) -> f64 {
+    let error = f64::from(a) - f64::from(b);
+    error * error
+}
+
+fn absolute_error(a: f32, b: f32) -> f64 {
+    (f64::from(a) - f64::from(b)).abs()
+}
+
+fn mean_of_columns(answers: &Answers, column: impl Fn(usize) -> f64) -> f64 {
+    (0..answers.outputs).map(column).sum::<f64>() / answers.outputs as f64
+}
+
+/// The weighted mean error of one output column.
+fn column_error(
+    outputs: &[f32],
+    answers: &Answers,
+    column: usize,
+    error: &dyn Fn(f32, f32) -> f64,
+) -> f64 {
+    answers.mean(answers.rows(outputs).map(|(output, target, _)| error(output[column], target[column])))
+}
+
+/// The weighted mean error of the best constant for one target column: the mean for squares, the
+/// median for absolute values.
+fn column_spread(answers: &Answers, column: usize, error: &dyn Fn(f32, f32) -> f64) -> f64 {
+    let values = || answers.targets.iter().skip(column).step_by(answers.outputs);
+    let mean = answers.mean(values().map(|&value| f64::from(value))) as f32;
+    let median = weighted_median(values().copied().zip(answers.weights.iter().copied()).collect());
+    let spread = |constant| answers.mean(values().map(|&value| error(value, constant)));
+    spread(mean).min(spread(median))
+}
+
+fn weighted_median(mut values: Vec<(f32, f64)>) -> f32 {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = values.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
+    let mut below = 0.0;
+    for &(value, weight) in &values {
+        below += weight;
+        if below >= half {
+            return value;
+        }
+    }
+    values.last().map_or(0.0, |&(value, _)| value)
+}
+
+/// The log-loss of predicting each class with its share of the rows: the classes' entropy.
+fn constant_log_loss(answers: &Answers) -> f64 {
+    let share = |c: usize| {
+        answers.mean(answers.targets.iter().skip(c).step_by(answers.outputs).map(|&t| f64::from(t)))
+    };
+    let mut shares: Vec<f64> = (0..answers.outputs).map(share).collect();
+    if let [second] = shares[..] {
+        shares.push(1.0 - second);
+    }
+    shares.into_iter().map(|share| surprise(share as f32, share)).sum()
+}

@@ -1,0 +1,209 @@
+//! Scoring: prediction, the metric on the validation rows, and fitness.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Dataset;
+use crate::error::{Result, invalid};
+use crate::kernels::{Kernel, PackedNetwork, dispatch};
+use crate::math::ln;
+use crate::member::Member;
+use crate::metrics::{self, Answers, Metric};
+use crate::network::Network;
+
+/// How a member did on the validation rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The metric, higher is better; none where it is no number.
+    pub score: Option<f64>,
+    /// Mean evaluation loss; none where it is no number.
+    pub loss: Option<f64>,
+    /// The logarithm of fitness; −∞ for a member that diverged.
+    pub log_fitness: f64,
+    /// Live weights.
+    pub size: usize,
+    /// The evaluation loss of each validation row.
+    pub row_losses: Vec<f32>,
+}
+
+/// What a score and a size are worth (paper §3.2): the two bases of
+/// `score_base^(100·skill) / size_base^size`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fitness {
+    /// 1.09 in the paper.
+    pub score_base: f64,
+    /// 1.02 in the paper.
+    pub size_base: f64,
+}
+
+impl Fitness {
+    /// The paper's.
+    pub const PAPER: Self = Self { score_base: 1.09, size_base: 1.02 };
+
+    /// The logarithm of fitness: fitness itself overflows.
+    #[must_use]
+    pub fn logarithm(&self, skill: f64, size: usize) -> f64 {
+        100.0 * skill * ln(self.score_base) - size as f64 * ln(self.size_base)
+    }
+
+    fn check(&self) -> Result<()> {
+        let fine = |base: f64| base.is_finite() && base >= 1.0;
+        if fine(self.score_base) && fine(self.size_base) && self.score_base > 1.0 {
+            return Ok(());
+        }
+        Err(invalid("fitness", "needs a score base above 1 and a size base of at least 1"))
+    }
+}
+
+/// How members are judged: settings that a whole run shares.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judge {
+    metric: Metric,
+    fitness: Fitness,
+    /// The scores of a constant and of a perfect prediction.
+    anchors: (f64, f64),
+}
+
+impl Judge {
+    /// A judge for a dataset; `anchors` are given for a metric of the user's own, and worked out for
+    /// the others.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Invalid`] when the metric is for another task, or cannot tell
+    /// predictions apart on these rows.
+    pub fn new(
+        dataset: &Dataset,
+        metric: Metric,
+        fitness: Fitness,
+        anchors: Option<(f64, f64)>,
+    ) -> Result<Self> {
+        fitness.check()?;
+        let objective = dataset.objective();
+        if metric.task().is_some_and(|task| task != objective.task) {
+            let problem = format!("{} is not for this task", metric.name());
+            return Err(invalid("metric", problem));
+        }
+        let anchors = match anchors {
+            Some((constant, perfect)) if constant < perfect && (perfect - constant).is_finite() => {
+                (constant, perfect)
+            }
+            Some(_) => {
+                return Err(invalid("metric", "a perfect score must be above a constant one's"));
+            }
+            None => metrics::anchors(metric, objective, &Answers::of_validation(dataset))?,
+        };
+        Ok(Self { metric, fitness, anchors })
+    }
+
+    /// The metric.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+}
+
+/// Scores members on the validation rows; `custom` has one score each where the metric is the
+/// user's own.
+///
+/// # Errors
+/// [`crate::error::Error::Invalid`] when `custom` does not go with the metric or the members.
+pub fn score(
+    dataset: &Dataset,
+    members: &[Member],
+    judge: &Judge,
+    custom: Option<&[f64]>,
+) -> Result<Vec<Score>> {
+    let wanted = (judge.metric == Metric::Custom).then_some(members.len());
+    if custom.map(<[f64]>::len) != wanted {
+        return Err(invalid("metric", "needs one score for each member, and only if it is custom"));
+    }
+    let answers = Answers::of_validation(dataset);
+    let one = |(place, member): (usize, &Member)| {
+        let outputs = dispatch(Outputs { network: &member.network, rows: validation_rows(dataset) });
+        let score = match custom {
+            Some(scores) => scores[place],
+            None => metrics::score(judge.metric, dataset.objective(), &outputs, &answers),
+        };
+        judge.judge(dataset, member, score, &outputs, &answers)
+    };
+    Ok(members.par_iter().enumerate().map(one).collect())
+}
+
+impl Judge {
+    fn judge(
+        &self,
+        dataset: &Dataset,
+        member: &Member,
+        score: f64,
+        outputs: &[f32],
+        answers: &Answers,
+    ) -> Score {
+        let losses = metrics::evaluation_losses(dataset.objective(), outputs, answers);
+        let loss = answers.mean(losses.iter().copied());
+        let size = member.network.size();
+        let sound = member.network.is_finite()
+            && outputs.iter().all(|value| value.is_finite())
+            && member.train_loss.is_none_or(f64::is_finite)
+            && loss.is_finite()
+            && score.is_finite();
+        let (constant, perfect) = self.anchors;
+        let skill = (score - constant) / (perfect - constant);
+        let log_fitness =
+            if sound { self.fitness.logarithm(skill, size) } else { f64::NEG_INFINITY };
+        Score {
+            score: sound.then_some(score),
+            loss: sound.then_some(loss),
+            log_fitness,
+            size,
+            row_losses: losses.into_iter().map(|loss| loss as f32).collect(),
+        }
+    }
+}
+
+/// Each member's outputs on the validation rows, `(rows, outputs)`: what a metric of the user's own
+/// is given.
+#[must_use]
+pub fn validation_outputs(dataset: &Dataset, members: &[Member]) -> Vec<Vec<f32>> {
+    let one = |member: &Member| {
+        dispatch(Outputs { network: &member.network, rows: validation_rows(dataset) })
+    };
+    members.par_iter().map(one).collect()
+}
+
+fn validation_rows(dataset: &Dataset) -> impl Iterator<Item = &[f32]> {
+    dataset.validation().iter().map(|&row| dataset.input(row))
+}
+
+/// A network's outputs `(rows, outputs)` for inputs `(rows, inputs)`; the pool's threads share the
+/// rows, each of which is worked out by itself.
+#[must_use]
+pub fn predict(network: &Network, inputs: &[f32]) -> Vec<f32> {
+    const ROWS_PER_TASK: usize = 4096;
+    let columns = network.inputs();
+    let parts: Vec<Vec<f32>> = inputs
+        .par_chunks(ROWS_PER_TASK * columns)
+        .map(|part| dispatch(Outputs { network, rows: part.chunks_exact(columns) }))
+        .collect();
+    parts.concat()
+}
+
+/// A network's outputs for some rows.
+struct Outputs<'a, R> {
+    network: &'a Network,
+    rows: R,
+}
+
+impl<'a, R: Iterator<Item = &'a [f32]>> Kernel for Outputs<'_, R> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<f32> {
+        let packed = PackedNetwork::new(self.network);
+        let mut units = packed.scratch();
+        let mut outputs = Vec::new();
+        for row in self.rows {
+            outputs.extend_from_slice(packed.forward(row, &mut units));
+        }
+        outputs
+    }
+}

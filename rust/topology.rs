@@ -1,0 +1,154 @@
+//! Changes of a network's topology: gain a unit, lose a unit, and the canonical form.
+//!
+//! Every change is one list of places, new parameter → old parameter or none. It is moved over the
+//! weights, the mask and each of the optimiser's slots alike, so a weight that stays keeps its
+//! velocity wherever the change puts it. Values that are new are written afterwards, into the
+//! weights alone.
+
+use crate::kernels::activate;
+use crate::network::{Layer, Network, first_value, layers};
+use crate::random::Random;
+
+/// A changed network, and where each of its parameters comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The network after the change.
+    pub network: Network,
+    /// For each parameter of the new network its place in the old one, or none if it is new.
+    pub sources: Vec<Option<usize>>,
+}
+
+impl Change {
+    /// Moves values shaped like the old parameters; what is new becomes `fill`.
+    #[must_use]
+    pub fn carry<T: Copy>(&self, old: &[T], fill: T) -> Vec<T> {
+        carry(&self.sources, old, fill)
+    }
+}
+
+fn carry<T: Copy>(sources: &[Option<usize>], old: &[T], fill: T) -> Vec<T> {
+    sources.iter().map(|source| source.map_or(fill, |place| old[place])).collect()
+}
+
+/// Adds a unit at the end of hidden layer `hidden` (0 is the first), connected to everything, its
+/// weights and bias and the weights that lead out of it drawn afresh.
+#[must_use]
+pub fn gain_unit(network: &Network, hidden: usize, random: &mut Random) -> Change {
+    let mut units = all_units(network.topology());
+    units[hidden + 1].push(None);
+    let mut change = change_units(network, &units);
+    let new_layers: Vec<Layer> = change.network.layers().collect();
+    let sources = &change.sources;
+    let parameters = change.network.parameters_mut();
+    for layer in new_layers {
+        for place in layer.weights..layer.end() {
+            if sources[place].is_none() {
+                parameters[place] = first_value(layer.inputs, random);
+            }
+        }
+    }
+    change
+}
+
+/// Takes unit `unit` out of hidden layer `hidden` (0 is the first), with all its weights.
+///
+/// The layer must have another unit; what the loss leaves dead is for [`simplify`] to find.
+#[must_use]
+pub fn lose_unit(network: &Network, hidden: usize, unit: usize) -> Change {
+    let mut units = all_units(network.topology());
+    units[hidden + 1].remove(unit);
+    change_units(network, &units)
+}
+
+/// One step towards the canonical form, or nothing if the network is canonical.
+///
+/// A hidden unit that nothing leads out of is dead; one that nothing leads into is a constant, and
+/// its value times its outgoing weights belongs into the biases of the next layer. Either is taken
+/// out. When it was its layer's last, no input reaches the output any more: what remains is the
+/// output layer without weights.
+#[must_use]
+pub fn simplify(network: &Network) -> Option<Change> {
+    let shape: Vec<Layer> = network.layers().collect();
+    for hidden in 0..shape.len() - 1 {
+        let (into, out) = (shape[hidden], shape[hidden + 1]);
+        for unit in 0..into.outputs {
+            let constant = (0..into.inputs).all(|input| !network.mask()[into.weight(input, unit)]);
+            let dead = (0..out.outputs).all(|output| !network.mask()[out.weight(unit, output)]);
+            if constant || dead {
+                let mut folded = network.clone();
+                fold_constant(&mut folded, hidden, unit);
+                return Some(if into.outputs > 1 {
+                    lose_unit(&folded, hidden, unit)
+                } else {
+                    output_biases_alone(&folded, hidden + 1)
+                });
+            }
+        }
+    }
+    None
+}
+
+/// Adds what a unit gives when it hears nothing, through its outgoing weights, to the next biases.
+/// For a dead unit there are no such weights, and nothing changes.
+fn fold_constant(network: &mut Network, hidden: usize, unit: usize) {
+    let shape: Vec<Layer> = network.layers().collect();
+    let (into, out) = (shape[hidden], shape[hidden + 1]);
+    let activation = network.activations()[hidden];
+    let live: Vec<bool> = network.mask().to_vec();
+    let parameters = network.parameters_mut();
+    let mut value = [parameters[into.bias(unit)]];
+    activate(activation, &mut value);
+    for output in 0..out.outputs {
+        let weight = out.weight(unit, output);
+        if live[weight] {
+            let bias = out.bias(output);
+            parameters[bias] = value[0].mul_add(parameters[weight], parameters[bias]);
+        }
+    }
+}
+
+/// The network that remains when the layer before `first` has no unit left: each later layer is a
+/// constant, and the output's biases are all there is.
+fn output_biases_alone(network: &Network, first: usize) -> Change {
+    let shape: Vec<Layer> = network.layers().collect();
+    let mut folded = network.clone();
+    for hidden in first..shape.len() - 1 {
+        for unit in 0..shape[hidden].outputs {
+            fold_constant(&mut folded, hidden, unit);
+        }
+    }
+    let output = shape[shape.len() - 1];
+    let topology = vec![network.inputs(), network.outputs()];
+    let activations = network.activations()[shape.len() - 1..].to_vec();
+    let weights = network.inputs() * network.outputs();
+    let mut sources = vec![None; weights];
+    sources.extend((0..output.outputs).map(|unit| Some(output.bias(unit))));
+    let parameters = carry(&sources, folded.parameters(), 0.0);
+    let mask = carry(&sources, folded.mask(), false);
+    Change { network: Network::from_parts(topology, activations, parameters, mask), sources }
+}
+
+/// The units of each layer as they are, to be edited and given to [`change_units`].
+fn all_units(topology: &[usize]) -> Vec<Vec<Option<usize>>> {
+    topology.iter().map(|&units| (0..units).map(Some).collect()).collect()
+}
+
+/// The network whose layers are made of the given units of the old one, `None` being a new unit.
+/// New parameters are live and zero.
+fn change_units(network: &Network, units: &[Vec<Option<usize>>]) -> Change {
+    let topology: Vec<usize> = units.iter().map(Vec::len).collect();
+    let mut sources = Vec::new();
+    for ((old, new), pair) in network.layers().zip(layers(&topology)).zip(units.windows(2)) {
+        for input in 0..new.inputs {
+            for output in 0..new.outputs {
+                let both = pair[0][input].zip(pair[1][output]);
+                sources.push(both.map(|(input, output)| old.weight(input, output)));
+            }
+        }
+        sources.extend(pair[1].iter().map(|unit| unit.map(|output| old.bias(output))));
+    }
+    let parameters = carry(&sources, network.parameters(), 0.0);
+    let mask = carry(&sources, network.mask(), true);
+    let activations = network.activations().to_vec();
+    Change { network: Network::from_parts(topology, activations, parameters, mask), sources }
+}
