@@ -83,7 +83,10 @@ pub fn exp_f64(x: f64) -> f64 {
         return 0.0;
     }
     let n = (x * std::f64::consts::LOG2_E).round_ties_even();
-    let r = n.mul_add(-1.908_214_929_270_587_7e-10, n.mul_add(-0.693_147_180_369_123_8, x));
+    let r = n.mul_add(
+        -1.908_214_929_270_587_7e-10,
+        n.mul_add(-0.693_147_180_369_123_8, x),
+    );
     // Taylor to the 13th power: the next term is below 2⁻⁵⁶ for |r| ≤ ln 2 / 2.
     let mut sum = 1.0;
     for power in (1..=13).rev() {

@@ -16,6 +16,8 @@ pub enum Purpose {
     Explore = 2,
     /// The order of the rows in an epoch.
     Order = 3,
+    /// The rows that are held out.
+    Split = 4,
 }
 
 /// One stream of random numbers.
@@ -31,8 +33,8 @@ impl Random {
     /// The stream of one member, in one generation, for one purpose.
     #[must_use]
     pub fn new(seed: u64, generation: u64, member: u32, purpose: Purpose) -> Self {
-        // The generation's high half shares a word with the purpose: 2³⁰ · 2³² generations fit.
-        let high = ((generation >> 32) as u32) << 2 | purpose as u32;
+        // The generation's high half shares a word with the purpose: 2²⁹ · 2³² generations fit.
+        let high = ((generation >> 32) as u32) << 3 | purpose as u32;
         Self {
             key: [seed as u32, (seed >> 32) as u32],
             counter: [0, high, member, generation as u32],
@@ -104,7 +106,10 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
             (a >> 32) as u32 ^ counter[3] ^ key[1],
             a as u32,
         ];
-        key = [key[0].wrapping_add(0x9e37_79b9), key[1].wrapping_add(0xbb67_ae85)];
+        key = [
+            key[0].wrapping_add(0x9e37_79b9),
+            key[1].wrapping_add(0xbb67_ae85),
+        ];
     }
     counter
 }

@@ -43,7 +43,10 @@ impl PackedLayer {
     #[inline(always)]
     fn spans(&self, (weights, biases): (f32, f32)) -> [(Range<usize>, f32); 2] {
         let end = self.biases + self.blocks;
-        [(self.weights..self.biases, weights), (self.biases..end, biases)]
+        [
+            (self.weights..self.biases, weights),
+            (self.biases..end, biases),
+        ]
     }
 }
 
@@ -78,7 +81,11 @@ impl PackedNetwork {
                 packed
             })
             .collect();
-        let mut packed = Self { layers, parameters: vec![[0.0; LANES]; parameters], units };
+        let mut packed = Self {
+            layers,
+            parameters: vec![[0.0; LANES]; parameters],
+            units,
+        };
         packed.parameters = packed.pack(network.parameters());
         packed
     }
@@ -109,13 +116,14 @@ impl PackedNetwork {
     /// the network's own array, each without its padding.
     fn rows<'a>(&'a self, padded: &'a mut [Lanes]) -> impl Iterator<Item = &'a mut [f32]> {
         let mut rest = padded;
-        self.layers.iter().flat_map(|layer| std::iter::repeat_n(layer, layer.inputs + 1)).map(
-            move |layer| {
+        self.layers
+            .iter()
+            .flat_map(|layer| std::iter::repeat_n(layer, layer.inputs + 1))
+            .map(move |layer| {
                 let (row, others) = std::mem::take(&mut rest).split_at_mut(layer.blocks);
                 rest = others;
                 &mut row.as_flattened_mut()[..layer.outputs]
-            },
-        )
+            })
     }
 
     /// What `forward` writes into.
@@ -141,7 +149,10 @@ impl PackedNetwork {
             let weights = &self.parameters[layer.weights..layer.biases];
             weighted_sums(heard, weights, own);
             if layer.activation == Activation::Softmax {
-                activate(layer.activation, &mut own.as_flattened_mut()[..layer.outputs]);
+                activate(
+                    layer.activation,
+                    &mut own.as_flattened_mut()[..layer.outputs],
+                );
             } else {
                 for block in own {
                     activate(layer.activation, block);
@@ -223,7 +234,11 @@ impl<'a> Trainer<'a> {
             dataset,
             rule,
             keep,
-            mask: network.pack(&live).into_iter().map(|lanes| lanes.map(bits)).collect(),
+            mask: network
+                .pack(&live)
+                .into_iter()
+                .map(|lanes| lanes.map(bits))
+                .collect(),
             gradient: vec![[0.0; LANES]; network.parameters.len()],
             slots: slots.iter().map(|slot| network.pack(slot)).collect(),
             steps,
@@ -298,8 +313,10 @@ impl<'a> Trainer<'a> {
                 let weights = self.network.parameters[layer.weights..layer.biases].as_flattened();
                 let own = &own.as_flattened()[..layer.outputs];
                 let stride = layer.blocks * LANES;
-                for ((delta, &unit), row) in
-                    deltas.iter_mut().zip(units).zip(weights.chunks_exact(stride))
+                for ((delta, &unit), row) in deltas
+                    .iter_mut()
+                    .zip(units)
+                    .zip(weights.chunks_exact(stride))
                 {
                     let mut sum = 0.0_f32;
                     for (&weight, &d) in row.iter().zip(own) {
@@ -325,7 +342,9 @@ impl<'a> Trainer<'a> {
     /// Momentum's update; `gradient` holds −η·g and is cleared.
     #[inline(always)]
     fn update_sgd(&mut self, momentum: f32) {
-        let [velocity] = self.slots.as_mut_slice() else { return };
+        let [velocity] = self.slots.as_mut_slice() else {
+            return;
+        };
         for layer in &self.network.layers {
             for (span, keep) in layer.spans(self.keep) {
                 let parameters = &mut self.network.parameters[span.clone()];
@@ -348,7 +367,9 @@ impl<'a> Trainer<'a> {
     /// Adam's update; `gradient` holds g and is cleared.
     #[inline(always)]
     fn update_adam(&mut self, learning_rate: f64) {
-        let [first, second] = self.slots.as_mut_slice() else { return };
+        let [first, second] = self.slots.as_mut_slice() else {
+            return;
+        };
         let rate = (learning_rate / (1.0 - power(ADAM_BETA_1, self.steps))) as f32;
         let unbias = (1.0 / (1.0 - power(ADAM_BETA_2, self.steps)).sqrt()) as f32;
         let (beta_1, beta_2) = (ADAM_BETA_1 as f32, ADAM_BETA_2 as f32);
@@ -359,8 +380,12 @@ impl<'a> Trainer<'a> {
                 let gradient = &mut self.gradient[span.clone()];
                 let (first, second) = (&mut first[span.clone()], &mut second[span.clone()]);
                 let mask = &self.mask[span];
-                for ((((w, m), s), g), live) in
-                    parameters.iter_mut().zip(first).zip(second).zip(gradient).zip(mask)
+                for ((((w, m), s), g), live) in parameters
+                    .iter_mut()
+                    .zip(first)
+                    .zip(second)
+                    .zip(gradient)
+                    .zip(mask)
                 {
                     for lane in 0..LANES {
                         let slope = f32::from_bits(g[lane].to_bits() & live[lane]);
@@ -385,7 +410,10 @@ fn output_gradient(
     scale: f32,
     deltas: &mut [f32],
 ) {
-    let errors = outputs.iter().zip(target).map(|(&output, &target)| output - target);
+    let errors = outputs
+        .iter()
+        .zip(target)
+        .map(|(&output, &target)| output - target);
     match (objective.loss, objective.output) {
         (Loss::SquaredError, Activation::Softmax) => {
             // The softmax's Jacobian: each output depends on every weighted sum.
@@ -414,12 +442,7 @@ fn output_gradient(
 /// One row's loss; outputs and target are `(outputs,)`. Probabilities are kept away from 0 and 1 by
 /// 2⁻²³, the spacing of 32-bit numbers at 1.
 #[inline(always)]
-pub(crate) fn row_loss(
-    loss: Loss,
-    activation: Activation,
-    outputs: &[f32],
-    target: &[f32],
-) -> f64 {
+pub(crate) fn row_loss(loss: Loss, activation: Activation, outputs: &[f32], target: &[f32]) -> f64 {
     match (loss, activation) {
         (Loss::SquaredError, _) => {
             let mut sum = 0.0_f32;
@@ -432,12 +455,15 @@ pub(crate) fn row_loss(
             .iter()
             .zip(target)
             .map(|(&output, &target)| {
-                surprise(target, f64::from(output)) + surprise(1.0 - target, 1.0 - f64::from(output))
+                surprise(target, f64::from(output))
+                    + surprise(1.0 - target, 1.0 - f64::from(output))
             })
             .sum(),
-        (Loss::CrossEntropy, _) => {
-            outputs.iter().zip(target).map(|(&output, &t)| surprise(t, f64::from(output))).sum()
-        }
+        (Loss::CrossEntropy, _) => outputs
+            .iter()
+            .zip(target)
+            .map(|(&output, &t)| surprise(t, f64::from(output)))
+            .sum(),
     }
 }
 
@@ -448,7 +474,15 @@ pub(crate) fn surprise(share: f32, probability: f64) -> f64 {
     if share == 0.0 && !probability.is_nan() {
         return 0.0;
     }
-    let probability = if probability < SMALLEST { SMALLEST } else { probability };
-    let probability = if probability > 1.0 - SMALLEST { 1.0 - SMALLEST } else { probability };
+    let probability = if probability < SMALLEST {
+        SMALLEST
+    } else {
+        probability
+    };
+    let probability = if probability > 1.0 - SMALLEST {
+        1.0 - SMALLEST
+    } else {
+        probability
+    };
     -f64::from(share) * ln(probability)
 }
