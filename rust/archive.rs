@@ -58,10 +58,8 @@ impl Archive {
             };
             admit(&mut self.by_score, score, value, &snapshot);
             admit(&mut self.by_loss, score, minus_loss, &snapshot);
-            let champions: [(&mut Option<Snapshot>, Order); 2] = [
-                (&mut self.best, compare),
-                (&mut self.most_accurate, by_score),
-            ];
+            let champions: [(&mut Option<Snapshot>, Order); 2] =
+                [(&mut self.best, compare), (&mut self.most_accurate, by_score)];
             for (champion, order) in champions {
                 let held = champion.as_ref().map(|held| &held.score);
                 if held.is_none_or(|held| order(score, held) == Ordering::Greater) {
@@ -120,20 +118,13 @@ impl Archive {
             .chain(&self.by_score)
             .filter(|candidate| within_one_se(candidate, lowest, answers))
             .min_by(|a, b| {
-                a.score
-                    .size
-                    .cmp(&b.score.size)
-                    .then_with(|| compare_losses(&a.score, &b.score))
+                a.score.size.cmp(&b.score.size).then_with(|| compare_losses(&a.score, &b.score))
             })
     }
 }
 
 fn within_one_se(candidate: &Snapshot, lowest: &Snapshot, answers: &Answers) -> bool {
-    let rows = candidate
-        .score
-        .row_losses
-        .iter()
-        .zip(&lowest.score.row_losses);
+    let rows = candidate.score.row_losses.iter().zip(&lowest.score.row_losses);
     let differences: Vec<f64> = rows.map(|(&a, &b)| f64::from(a) - f64::from(b)).collect();
     let mean = answers.mean(differences.iter().copied());
     let weights = answers.weights();
@@ -153,9 +144,7 @@ type Order = fn(&Score, &Score) -> Ordering;
 
 /// Orders by score; of equals the one with the lower evaluation loss is greater.
 fn by_score(a: &Score, b: &Score) -> Ordering {
-    value(a)
-        .total_cmp(&value(b))
-        .then_with(|| compare_losses(b, a))
+    value(a).total_cmp(&value(b)).then_with(|| compare_losses(b, a))
 }
 
 fn value(score: &Score) -> f64 {
@@ -176,15 +165,10 @@ fn admit(
     snapshot: &dyn Fn() -> Snapshot,
 ) {
     let first = front.partition_point(|held| held.score.size < score.size);
-    if front[..first]
-        .last()
-        .is_some_and(|held| quality(&held.score) >= quality(score))
-    {
+    if front[..first].last().is_some_and(|held| quality(&held.score) >= quality(score)) {
         return;
     }
-    let same_size = front
-        .get(first)
-        .filter(|held| held.score.size == score.size);
+    let same_size = front.get(first).filter(|held| held.score.size == score.size);
     if same_size.is_some_and(|held| {
         let order = quality(score).total_cmp(&quality(&held.score));
         order.then_with(|| compare_losses(&held.score, score)) != Ordering::Greater

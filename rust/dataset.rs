@@ -65,10 +65,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`crate::error::Error::Invalid`] naming the argument that does not fit.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the parts of a table; each is named by its type"
-    )]
+    #[allow(clippy::too_many_arguments, reason = "the parts of a table; each is named by its type")]
     pub fn new(
         inputs: Vec<f32>,
         targets: Vec<f32>,
@@ -85,17 +82,11 @@ impl Dataset {
         }
         let n_inputs = inputs.len() / rows;
         if n_inputs == 0 || inputs.len() != rows * n_inputs {
-            return Err(invalid(
-                "X",
-                format!("needs at least one column for each of {rows} rows"),
-            ));
+            return Err(invalid("X", format!("needs at least one column for each of {rows} rows")));
         }
         for (name, values) in [("X", &inputs), ("y", &targets)] {
             if values.iter().any(|value| !value.is_finite()) {
-                return Err(invalid(
-                    name,
-                    "has a value that is not a finite 32-bit number",
-                ));
+                return Err(invalid(name, "has a value that is not a finite 32-bit number"));
             }
         }
         for (name, split) in [("train", &train), ("validation", &validation)] {
@@ -103,10 +94,7 @@ impl Dataset {
                 return Err(invalid(name, "has no rows"));
             }
             if split.iter().any(|&row| row as usize >= rows) {
-                return Err(invalid(
-                    name,
-                    format!("names a row past the last, {}", rows - 1),
-                ));
+                return Err(invalid(name, format!("names a row past the last, {}", rows - 1)));
             }
         }
         if objective.target_scale.len() != n_outputs {
@@ -207,10 +195,7 @@ fn scaled_weights(
         let problem = format!("has {} values for {rows} rows", weights.len());
         return Err(invalid("sample_weight", problem));
     }
-    if weights
-        .iter()
-        .any(|&weight| !(weight.is_finite() && weight >= 0.0))
-    {
+    if weights.iter().any(|&weight| !(weight.is_finite() && weight >= 0.0)) {
         return Err(invalid("sample_weight", "must be finite and not negative"));
     }
     let total = |split: &[u32]| split.iter().map(|&row| weights[row as usize]).sum::<f64>();
@@ -218,8 +203,5 @@ fn scaled_weights(
     if mean <= 0.0 || total(validation) <= 0.0 {
         return Err(invalid("sample_weight", "is zero for all rows of a split"));
     }
-    Ok(weights
-        .iter()
-        .map(|weight| (weight / mean) as f32)
-        .collect())
+    Ok(weights.iter().map(|weight| (weight / mean) as f32).collect())
 }

@@ -24,8 +24,5 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// An [`Error::Invalid`].
 pub(crate) fn invalid(argument: &'static str, problem: impl Into<String>) -> Error {
-    Error::Invalid {
-        argument,
-        problem: problem.into(),
-    }
+    Error::Invalid { argument, problem: problem.into() }
 }

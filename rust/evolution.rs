@@ -65,12 +65,7 @@ impl Run {
     /// [`Error::Invalid`] naming the argument that does not fit.
     pub fn new(dataset: Dataset, space: Space, judge: Judge, seed: u64) -> Result<Self> {
         space.check()?;
-        Ok(Self {
-            dataset,
-            space,
-            judge,
-            seed,
-        })
+        Ok(Self { dataset, space, judge, seed })
     }
 
     /// A population of `k` members, drawn but not scored.
@@ -82,19 +77,13 @@ impl Run {
             return Err(invalid("k", format!("must be at least 2, not {k}")));
         }
         let population = (0..k as u32).map(|place| self.birth(place, 0)).collect();
-        Ok(State {
-            population,
-            scores: Vec::new(),
-            generation: 0,
-            archive: Archive::default(),
-        })
+        Ok(State { population, scores: Vec::new(), generation: 0, archive: Archive::default() })
     }
 
     fn birth(&self, place: u32, generations: u64) -> Member {
         let shape = (self.dataset.n_inputs(), self.dataset.n_outputs());
         let output = self.dataset.objective().output;
-        self.space
-            .birth(shape, output, self.seed, place, generations)
+        self.space.birth(shape, output, self.seed, place, generations)
     }
 
     /// Trains every member; if stopped, leaves all as they were.
@@ -124,9 +113,7 @@ impl Run {
             }
         }
         history.add(&state.population, &scores, state.generation);
-        state
-            .archive
-            .add(&state.population, &scores, state.generation);
+        state.archive.add(&state.population, &scores, state.generation);
         state.scores = scores;
         Ok(())
     }
@@ -134,11 +121,7 @@ impl Run {
     /// Who keeps its network, who copies whose, and who is drawn anew.
     #[must_use]
     pub fn plan(&self, state: &State) -> Vec<Action> {
-        let ages: Vec<u64> = state
-            .population
-            .iter()
-            .map(|member| member.generations)
-            .collect();
+        let ages: Vec<u64> = state.population.iter().map(|member| member.generations).collect();
         selection::plan(&state.scores, &ages, self.seed)
     }
 
@@ -154,10 +137,7 @@ impl Run {
             Action::Keep | Action::Fresh => true,
         };
         if plan.len() != k || !plan.iter().all(within) {
-            return Err(invalid(
-                "plan",
-                format!("must have one action for each of {k} members"),
-            ));
+            return Err(invalid("plan", format!("must have one action for each of {k} members")));
         }
         let before = state.population.clone();
         for (place, (member, action)) in state.population.iter_mut().zip(plan).enumerate() {
@@ -207,11 +187,7 @@ pub fn evolve(
     }
     for _ in 0..generations {
         let mut next = state.clone();
-        let plan = if state.generation > 0 {
-            run.plan(state)
-        } else {
-            Run::keep_all(state)
-        };
+        let plan = if state.generation > 0 { run.plan(state) } else { Run::keep_all(state) };
         run.apply(&mut next, &plan)?;
         run.train(&mut next, readiness, stop)?;
         run.score(&mut next, history, None)?;

@@ -29,19 +29,9 @@ pub fn write(network: &Network, header: &str) -> Result<Vec<u8>> {
     for (index, layer) in network.layers().enumerate() {
         let weights = layer.weights..layer.biases;
         let shape = vec![layer.inputs, layer.outputs];
-        let floats = |values: &[f32]| {
-            values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect()
-        };
+        let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let values = &network.parameters()[weights.clone()];
-        tensors.push((
-            format!("layer.{index}.weight"),
-            Dtype::F32,
-            shape.clone(),
-            floats(values),
-        ));
+        tensors.push((format!("layer.{index}.weight"), Dtype::F32, shape.clone(), floats(values)));
         let biases = &network.parameters()[layer.biases..layer.end()];
         let name = format!("layer.{index}.bias");
         tensors.push((name, Dtype::F32, vec![layer.outputs], floats(biases)));
@@ -59,10 +49,8 @@ pub fn write(network: &Network, header: &str) -> Result<Vec<u8>> {
         })
         .collect::<Result<Vec<_>>>()?;
     let zeros = String::from_utf8_lossy(&NO_HASH).into_owned();
-    let metadata = HashMap::from([
-        (HEADER.to_owned(), header.to_owned()),
-        (HASH.to_owned(), zeros),
-    ]);
+    let metadata =
+        HashMap::from([(HEADER.to_owned(), header.to_owned()), (HASH.to_owned(), zeros)]);
     let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(unreadable)?;
     let place = hash_place(&bytes, &NO_HASH)?;
     let hash = hash_of(&bytes);
@@ -85,9 +73,7 @@ pub fn read_header(bytes: &[u8]) -> Result<String> {
     let mut unsigned = bytes.to_vec();
     unsigned[place..place + NO_HASH.len()].copy_from_slice(&NO_HASH);
     if hash_of(&unsigned) != *hash {
-        return Err(Error::Corrupt(
-            "the file is damaged: its hash does not match".to_owned(),
-        ));
+        return Err(Error::Corrupt("the file is damaged: its hash does not match".to_owned()));
     }
     Ok(header.clone())
 }
@@ -107,9 +93,7 @@ pub fn read_network(bytes: &[u8], activations: Vec<Activation>) -> Result<Networ
             if tensor.dtype() == dtype {
                 Ok(tensor)
             } else {
-                Err(Error::Corrupt(format!(
-                    "{name} has another type than it should"
-                )))
+                Err(Error::Corrupt(format!("{name} has another type than it should")))
             }
         };
         let weight = tensor("weight", Dtype::F32)?;
@@ -119,22 +103,12 @@ pub fn read_network(bytes: &[u8], activations: Vec<Activation>) -> Result<Networ
         if index == 0 {
             topology.push(inputs);
         } else if topology.last() != Some(&inputs) {
-            return Err(Error::Corrupt(format!(
-                "layer.{index} does not fit the layer before"
-            )));
+            return Err(Error::Corrupt(format!("layer.{index} does not fit the layer before")));
         }
         topology.push(outputs);
         parameters.extend(floats(weight.data()));
-        if tensors
-            .names()
-            .contains(&format!("layer.{index}.mask").as_str())
-        {
-            mask.extend(
-                tensor("mask", Dtype::U8)?
-                    .data()
-                    .iter()
-                    .map(|&byte| byte != 0),
-            );
+        if tensors.names().contains(&format!("layer.{index}.mask").as_str()) {
+            mask.extend(tensor("mask", Dtype::U8)?.data().iter().map(|&byte| byte != 0));
         } else {
             mask.resize(mask.len() + weight.data().len() / 4, true);
         }
@@ -146,25 +120,16 @@ pub fn read_network(bytes: &[u8], activations: Vec<Activation>) -> Result<Networ
 }
 
 fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
-    bytes
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|&four| f32::from_le_bytes(four))
+    bytes.as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four))
 }
 
 /// Where the hash's digits stand; they must stand in one place only.
 fn hash_place(bytes: &[u8], hash: &[u8]) -> Result<usize> {
     let wanted = [b"\"sha256\":\"", hash, b"\""].concat();
-    let mut places = bytes
-        .windows(wanted.len())
-        .enumerate()
-        .filter(|(_, part)| *part == wanted);
+    let mut places = bytes.windows(wanted.len()).enumerate().filter(|(_, part)| *part == wanted);
     match (hash.len() == NO_HASH.len(), places.next(), places.next()) {
         (true, Some((place, _)), None) => Ok(place + b"\"sha256\":\"".len()),
-        _ => Err(Error::Corrupt(
-            "the file has no hash where one should be".to_owned(),
-        )),
+        _ => Err(Error::Corrupt("the file has no hash where one should be".to_owned())),
     }
 }
 

@@ -57,11 +57,8 @@ impl History {
             self.fitness.push(exp_f64(score.log_fitness));
             self.size.push(score.size as u64);
             self.topology.push(member.network.topology().to_vec());
-            let (_, hidden) = member
-                .network
-                .activations()
-                .split_last()
-                .unwrap_or((&Activation::Identity, &[]));
+            let (_, hidden) =
+                member.network.activations().split_last().unwrap_or((&Activation::Identity, &[]));
             self.activation.push(hidden.to_vec());
             let values = &member.hyperparameters;
             for (row, column) in self.hyperparameters.iter_mut().enumerate() {

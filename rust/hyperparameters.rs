@@ -23,26 +23,16 @@ pub const BATCH_SIZE: usize = 3;
 pub const OPTIMIZER: usize = 4;
 
 /// The names, in the table's order.
-pub const NAMES: [&str; 5] = [
-    "learning_rate",
-    "momentum",
-    "weight_decay",
-    "batch_size",
-    "optimizer",
-];
+pub const NAMES: [&str; 5] =
+    ["learning_rate", "momentum", "weight_decay", "batch_size", "optimizer"];
 /// The update rules, in the order of their numbers.
 pub const OPTIMIZERS: [&str; 2] = ["sgd", "adam"];
 /// The number of [`OPTIMIZERS`]' `adam`.
 pub const ADAM: f64 = 1.0;
 
 /// What each hyperparameter may be at the most, in the table's order.
-const LIMITS: [(f64, f64); 5] = [
-    (0.0, f64::INFINITY),
-    (0.0, 1.0),
-    (0.0, f64::INFINITY),
-    (1.0, 4_294_967_295.0),
-    (0.0, 1.0),
-];
+const LIMITS: [(f64, f64); 5] =
+    [(0.0, f64::INFINITY), (0.0, 1.0), (0.0, f64::INFINITY), (1.0, 4_294_967_295.0), (0.0, 1.0)];
 /// Copies change by one of these two factors (paper §3.5).
 const FACTORS: [f64; 2] = [0.8, 1.2];
 /// How often exploring draws a categorical value anew.
@@ -90,18 +80,10 @@ impl Domain {
         match self {
             Self::Fixed(value) => *value,
             Self::Choices { values, .. } => values[random.below(values.len())],
-            Self::Range {
-                start: (low, high),
-                integer: true,
-                scale: Scale::Linear,
-                ..
-            } => low + random.below((high - low) as usize + 1) as f64,
-            Self::Range {
-                start: (low, high),
-                scale,
-                integer,
-                ..
-            } => {
+            Self::Range { start: (low, high), integer: true, scale: Scale::Linear, .. } => {
+                low + random.below((high - low) as usize + 1) as f64
+            }
+            Self::Range { start: (low, high), scale, integer, .. } => {
                 let value = match scale {
                     Scale::Linear => random.uniform(*low, *high),
                     Scale::Log => exp_f64(random.uniform(ln(*low), ln(*high))),
@@ -119,20 +101,10 @@ impl Domain {
     pub fn perturb(&self, value: f64, random: &mut Random) -> f64 {
         match self {
             Self::Fixed(_) => value,
-            Self::Choices {
-                values,
-                ordered: true,
-            } => {
-                let place = values
-                    .iter()
-                    .position(|&choice| choice == value)
-                    .unwrap_or(0);
+            Self::Choices { values, ordered: true } => {
+                let place = values.iter().position(|&choice| choice == value).unwrap_or(0);
                 let up = random.below(2) == 1;
-                values[if up {
-                    (place + 1).min(values.len() - 1)
-                } else {
-                    place.saturating_sub(1)
-                }]
+                values[if up { (place + 1).min(values.len() - 1) } else { place.saturating_sub(1) }]
             }
             Self::Choices { .. } => {
                 if random.chance(RESAMPLE) {
@@ -141,12 +113,7 @@ impl Domain {
                     value
                 }
             }
-            Self::Range {
-                bounds: (low, high),
-                scale,
-                integer,
-                ..
-            } => {
+            Self::Range { bounds: (low, high), scale, integer, .. } => {
                 if value == 0.0 && *low <= 0.0 && *high > 0.0 {
                     // No factor leads away from zero.
                     return self.sample(random);
@@ -156,11 +123,7 @@ impl Domain {
                     Scale::Linear | Scale::Log => value * factor,
                     Scale::LogOneMinus => 1.0 - (1.0 - value) * factor,
                 };
-                let moved = if *integer {
-                    whole_step(value, moved)
-                } else {
-                    moved
-                };
+                let moved = if *integer { whole_step(value, moved) } else { moved };
                 moved.clamp(*low, *high)
             }
         }
@@ -182,8 +145,7 @@ impl Domain {
             return *bounds;
         }
         let ends = (f64::INFINITY, f64::NEG_INFINITY);
-        self.extremes()
-            .fold(ends, |(low, high), value| (low.min(value), high.max(value)))
+        self.extremes().fold(ends, |(low, high), value| (low.min(value), high.max(value)))
     }
 
     /// Whether values can be drawn from it at all.
@@ -194,12 +156,7 @@ impl Domain {
             Self::Choices { values, .. } if values.iter().any(|value| !value.is_finite()) => {
                 "has a choice that is not finite".to_owned()
             }
-            Self::Range {
-                start,
-                bounds,
-                scale,
-                integer,
-            } => {
+            Self::Range { start, bounds, scale, integer } => {
                 let ordered = bounds.0 <= start.0 && start.0 <= start.1 && start.1 <= bounds.1;
                 let whole = [start.0, start.1].iter().all(|value| value.fract() == 0.0);
                 if !ordered || !start.0.is_finite() || !start.1.is_finite() {
@@ -222,11 +179,7 @@ impl Domain {
 
 /// An integer moves by at least one.
 fn whole_step(value: f64, moved: f64) -> f64 {
-    if moved > value {
-        moved.round().max(value + 1.0)
-    } else {
-        moved.round().min(value - 1.0)
-    }
+    if moved > value { moved.round().max(value + 1.0) } else { moved.round().min(value - 1.0) }
 }
 
 /// The table: one domain per row of [`NAMES`].
@@ -241,10 +194,7 @@ impl Table {
     /// hyperparameter may be.
     pub fn new(domains: Vec<Domain>) -> Result<Self> {
         if domains.len() != NAMES.len() {
-            return Err(invalid(
-                "space",
-                format!("needs one domain for each of {NAMES:?}"),
-            ));
+            return Err(invalid("space", format!("needs one domain for each of {NAMES:?}")));
         }
         for ((name, domain), &(low, high)) in NAMES.into_iter().zip(&domains).zip(&LIMITS) {
             domain.check(name)?;
@@ -262,11 +212,7 @@ impl Table {
 
     /// What a copy goes on with.
     pub fn perturb(&self, values: &[f64], random: &mut Random) -> Vec<f64> {
-        self.0
-            .iter()
-            .zip(values)
-            .map(|(domain, &value)| domain.perturb(value, random))
-            .collect()
+        self.0.iter().zip(values).map(|(domain, &value)| domain.perturb(value, random)).collect()
     }
 
     /// One domain per name.

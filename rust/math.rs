@@ -83,10 +83,7 @@ pub fn exp_f64(x: f64) -> f64 {
         return 0.0;
     }
     let n = (x * std::f64::consts::LOG2_E).round_ties_even();
-    let r = n.mul_add(
-        -1.908_214_929_270_587_7e-10,
-        n.mul_add(-0.693_147_180_369_123_8, x),
-    );
+    let r = n.mul_add(-1.908_214_929_270_587_7e-10, n.mul_add(-0.693_147_180_369_123_8, x));
     // Taylor to the 13th power: the next term is below 2⁻⁵⁶ for |r| ≤ ln 2 / 2.
     let mut sum = 1.0;
     for power in (1..=13).rev() {
@@ -110,11 +107,7 @@ pub fn ln(x: f64) -> f64 {
         return x;
     }
     // Subnormal numbers have no exponent of their own: bring them into range first.
-    let (x, shift) = if x < f64::MIN_POSITIVE {
-        (x * power_of_two(54), -54)
-    } else {
-        (x, 0)
-    };
+    let (x, shift) = if x < f64::MIN_POSITIVE { (x * power_of_two(54), -54) } else { (x, 0) };
     let bits = x.to_bits();
     let mut exponent = ((bits >> 52) as i64) - 1023 + shift;
     let mut mantissa = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) | 0x3ff0_0000_0000_0000);

@@ -23,10 +23,7 @@ impl OptimizerState {
     #[must_use]
     pub fn new(optimizer: f64, parameters: usize) -> Self {
         let slots = if optimizer == ADAM { 2 } else { 1 };
-        Self {
-            slots: vec![vec![0.0; parameters]; slots],
-            steps: 0,
-        }
+        Self { slots: vec![vec![0.0; parameters]; slots], steps: 0 }
     }
 
     /// Whether it belongs to a network of so many parameters and to this update rule.
@@ -125,10 +122,7 @@ impl Space {
         self.hidden_units.check("hidden_units")?;
         self.density.check("density")?;
         if self.activations.is_empty() || self.activations.contains(&Activation::Softmax) {
-            return Err(invalid(
-                "activation",
-                "needs choices among those of hidden layers",
-            ));
+            return Err(invalid("activation", "needs choices among those of hidden layers"));
         }
         let counts = [
             ("hidden_layers", &self.hidden_layers, 0.0),
@@ -139,17 +133,10 @@ impl Space {
                 .extremes()
                 .any(|value| value < least || value > 65_536.0 || value.fract() != 0.0)
             {
-                return Err(invalid(
-                    name,
-                    format!("must be whole numbers from {least} to 65536"),
-                ));
+                return Err(invalid(name, format!("must be whole numbers from {least} to 65536")));
             }
         }
-        if self
-            .density
-            .extremes()
-            .any(|value| !(0.0..=1.0).contains(&value))
-        {
+        if self.density.extremes().any(|value| !(0.0..=1.0).contains(&value)) {
             return Err(invalid("density", "must lie between 0 and 1"));
         }
         Ok(())

@@ -86,11 +86,7 @@ impl Answers {
         if outputs == 0 || weights.is_empty() || targets.len() != weights.len() * outputs {
             return Err(invalid("y", "has no rows, or not one weight for each"));
         }
-        Ok(Self {
-            targets,
-            weights,
-            outputs,
-        })
+        Ok(Self { targets, weights, outputs })
     }
 
     /// Those of a dataset's validation rows.
@@ -98,15 +94,8 @@ impl Answers {
     pub fn of_validation(dataset: &Dataset) -> Self {
         let rows = dataset.validation();
         Self {
-            targets: rows
-                .iter()
-                .flat_map(|&row| dataset.target(row))
-                .copied()
-                .collect(),
-            weights: rows
-                .iter()
-                .map(|&row| f64::from(dataset.weight(row)))
-                .collect(),
+            targets: rows.iter().flat_map(|&row| dataset.target(row)).copied().collect(),
+            weights: rows.iter().map(|&row| f64::from(dataset.weight(row))).collect(),
             outputs: dataset.n_outputs(),
         }
     }
@@ -122,10 +111,7 @@ impl Answers {
 
     /// The weighted mean of a number for each row.
     pub(crate) fn mean(&self, values: impl Iterator<Item = f64>) -> f64 {
-        let sum: f64 = values
-            .zip(&self.weights)
-            .map(|(value, weight)| value * weight)
-            .sum();
+        let sum: f64 = values.zip(&self.weights).map(|(value, weight)| value * weight).sum();
         sum / self.weights.iter().sum::<f64>()
     }
 
@@ -150,11 +136,7 @@ pub fn score(metric: Metric, objective: &Objective, outputs: &[f32], answers: &A
             let share = if answers.outputs == 1 { 1.0 } else { 0.5 };
             1.0 - share
                 * answers.mean(answers.rows(outputs).map(|(output, target, _)| {
-                    output
-                        .iter()
-                        .zip(target)
-                        .map(|(&o, &t)| squared_error(o, t))
-                        .sum()
+                    output.iter().zip(target).map(|(&o, &t)| squared_error(o, t)).sum()
                 }))
         }
         Metric::NegLogLoss => {
@@ -187,9 +169,7 @@ pub fn evaluation_losses(objective: &Objective, outputs: &[f32], answers: &Answe
         Task::Classification if independent(objective.output, output) => {
             let total: f64 = output.iter().map(|&value| f64::from(value)).sum();
             let losses = output.iter().zip(target);
-            losses
-                .map(|(&value, &share)| surprise(share, f64::from(value) / total))
-                .sum()
+            losses.map(|(&value, &share)| surprise(share, f64::from(value) / total)).sum()
         }
         Task::Classification => row_loss(Loss::CrossEntropy, objective.output, output, target),
     };
@@ -244,9 +224,7 @@ pub fn anchors(metric: Metric, objective: &Objective, answers: &Answers) -> Resu
         Metric::NegLogLoss => constant_log_loss(answers),
         Metric::R2 => {
             let column = |c| column_spread(answers, c, &squared_error);
-            (0..answers.outputs)
-                .map(column)
-                .fold(f64::INFINITY, f64::min)
+            (0..answers.outputs).map(column).fold(f64::INFINITY, f64::min)
         }
         Metric::NegMeanSquaredError => mean_of_columns(answers, |c| {
             let scale = objective.target_scale[c];
@@ -259,16 +237,9 @@ pub fn anchors(metric: Metric, objective: &Objective, answers: &Answers) -> Resu
     if loss <= 0.0 {
         let problem = "the validation rows all have the same target: no prediction can be better \
                        than another; hold out more rows";
-        return Err(Error::Invalid {
-            argument: "validation",
-            problem: problem.to_owned(),
-        });
+        return Err(Error::Invalid { argument: "validation", problem: problem.to_owned() });
     }
-    Ok(if metric == Metric::R2 {
-        (0.0, 1.0)
-    } else {
-        (-loss, 0.0)
-    })
+    Ok(if metric == Metric::R2 { (0.0, 1.0) } else { (-loss, 0.0) })
 }
 
 fn squared_error(a: f32, b: f32) -> f64 {
@@ -292,9 +263,7 @@ fn column_error(
     error: &dyn Fn(f32, f32) -> f64,
 ) -> f64 {
     answers.mean(
-        answers
-            .rows(outputs)
-            .map(|(output, target, _)| error(output[column], target[column])),
+        answers.rows(outputs).map(|(output, target, _)| error(output[column], target[column])),
     )
 }
 
@@ -303,12 +272,7 @@ fn column_error(
 fn column_spread(answers: &Answers, column: usize, error: &dyn Fn(f32, f32) -> f64) -> f64 {
     let values = || answers.targets.iter().skip(column).step_by(answers.outputs);
     let mean = answers.mean(values().map(|&value| f64::from(value))) as f32;
-    let median = weighted_median(
-        values()
-            .copied()
-            .zip(answers.weights.iter().copied())
-            .collect(),
-    );
+    let median = weighted_median(values().copied().zip(answers.weights.iter().copied()).collect());
     let spread = |constant| answers.mean(values().map(|&value| error(value, constant)));
     spread(mean).min(spread(median))
 }
@@ -329,21 +293,11 @@ fn weighted_median(mut values: Vec<(f32, f64)>) -> f32 {
 /// The log-loss of predicting each class with its share of the rows: the classes' entropy.
 fn constant_log_loss(answers: &Answers) -> f64 {
     let share = |c: usize| {
-        answers.mean(
-            answers
-                .targets
-                .iter()
-                .skip(c)
-                .step_by(answers.outputs)
-                .map(|&t| f64::from(t)),
-        )
+        answers.mean(answers.targets.iter().skip(c).step_by(answers.outputs).map(|&t| f64::from(t)))
     };
     let mut shares: Vec<f64> = (0..answers.outputs).map(share).collect();
     if let [second] = shares[..] {
         shares.push(1.0 - second);
     }
-    shares
-        .into_iter()
-        .map(|share| surprise(share as f32, share))
-        .sum()
+    shares.into_iter().map(|share| surprise(share as f32, share)).sum()
 }

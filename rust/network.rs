@@ -27,13 +27,8 @@ pub enum Activation {
 
 impl Activation {
     /// All of them, in the order in which their numbers run in columns and files.
-    pub const ALL: [Self; 5] = [
-        Self::Sigmoid,
-        Self::Tanh,
-        Self::Relu,
-        Self::Identity,
-        Self::Softmax,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Sigmoid, Self::Tanh, Self::Relu, Self::Identity, Self::Softmax];
 
     /// The name in the Python API.
     #[must_use]
@@ -50,9 +45,7 @@ impl Activation {
     /// The activation of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|activation| activation.name() == name)
+        Self::ALL.into_iter().find(|activation| activation.name() == name)
     }
 }
 
@@ -94,12 +87,7 @@ pub fn layers(topology: &[usize]) -> impl Iterator<Item = Layer> + '_ {
     let mut offset = 0;
     topology.windows(2).map(move |pair| {
         let (inputs, outputs) = (pair[0], pair[1]);
-        let layer = Layer {
-            inputs,
-            outputs,
-            weights: offset,
-            biases: offset + inputs * outputs,
-        };
+        let layer = Layer { inputs, outputs, weights: offset, biases: offset + inputs * outputs };
         offset = layer.end();
         layer
     })
@@ -125,15 +113,8 @@ impl Network {
         parameters: Vec<f32>,
         mask: Vec<bool>,
     ) -> Result<Self> {
-        let network = Self {
-            topology,
-            activations,
-            parameters,
-            mask,
-        };
-        network
-            .check()
-            .map_err(|what| Error::Corrupt(format!("not a network: {what}")))?;
+        let network = Self { topology, activations, parameters, mask };
+        network.check().map_err(|what| Error::Corrupt(format!("not a network: {what}")))?;
         Ok(network)
     }
 
@@ -144,12 +125,7 @@ impl Network {
         parameters: Vec<f32>,
         mask: Vec<bool>,
     ) -> Self {
-        let network = Self {
-            topology,
-            activations,
-            parameters,
-            mask,
-        };
+        let network = Self { topology, activations, parameters, mask };
         debug_assert_eq!(network.check(), Ok(()));
         network
     }
@@ -161,9 +137,7 @@ impl Network {
         }
         let mut expected = 0_usize;
         for pair in self.topology.windows(2) {
-            let layer = pair[0]
-                .checked_add(1)
-                .and_then(|rows| rows.checked_mul(pair[1]));
+            let layer = pair[0].checked_add(1).and_then(|rows| rows.checked_mul(pair[1]));
             expected = layer
                 .and_then(|layer| expected.checked_add(layer))
                 .ok_or_else(|| format!("topology {:?} is too large", self.topology))?;
@@ -187,18 +161,10 @@ impl Network {
         if self.activations[..hidden].contains(&Activation::Softmax) {
             return Err("softmax is for the output layer".to_owned());
         }
-        if self
-            .parameters
-            .iter()
-            .zip(&self.mask)
-            .any(|(&value, &live)| !live && value != 0.0)
-        {
+        if self.parameters.iter().zip(&self.mask).any(|(&value, &live)| !live && value != 0.0) {
             return Err("a pruned weight is not zero".to_owned());
         }
-        if self
-            .layers()
-            .any(|layer| self.mask[layer.biases..layer.end()].contains(&false))
-        {
+        if self.layers().any(|layer| self.mask[layer.biases..layer.end()].contains(&false)) {
             return Err("a bias is pruned".to_owned());
         }
         Ok(())
@@ -222,12 +188,7 @@ impl Network {
                 mask.push(live);
             }
         }
-        Self {
-            topology,
-            activations,
-            parameters,
-            mask,
-        }
+        Self { topology, activations, parameters, mask }
     }
 
     /// Units per layer, input and output included.

@@ -1,8 +1,5 @@
 //! The binding to Python: converts types and errors, and knows when to let go of the interpreter.
-#![allow(
-    clippy::needless_pass_by_value,
-    reason = "PyO3 hands arguments over by value"
-)]
+#![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -103,12 +100,7 @@ impl PyDomain {
             "log_one_minus" => Scale::LogOneMinus,
             _ => return Err(unknown("scale", scale)),
         };
-        Ok(Self(Domain::Range {
-            start,
-            bounds,
-            scale,
-            integer,
-        }))
+        Ok(Self(Domain::Range { start, bounds, scale, integer }))
     }
 }
 
@@ -126,10 +118,8 @@ impl PyNetwork {
         parameters: PyReadonlyArray1<'_, f32>,
         mask: Option<PyReadonlyArray1<'_, bool>>,
     ) -> PyResult<Self> {
-        let activations = activations
-            .iter()
-            .map(|name| activation(name))
-            .collect::<PyResult<_>>()?;
+        let activations =
+            activations.iter().map(|name| activation(name)).collect::<PyResult<_>>()?;
         let parameters = parameters.as_array().to_vec();
         let mask = mask.map_or_else(|| vec![true; parameters.len()], |m| m.as_array().to_vec());
         Ok(Self(Network::new(topology, activations, parameters, mask)?))
@@ -142,11 +132,7 @@ impl PyNetwork {
 
     #[getter]
     fn activations(&self) -> Vec<&'static str> {
-        self.0
-            .activations()
-            .iter()
-            .map(|activation| activation.name())
-            .collect()
+        self.0.activations().iter().map(|activation| activation.name()).collect()
     }
 
     #[getter]
@@ -206,10 +192,8 @@ impl PyNetwork {
 
     #[staticmethod]
     fn from_file(bytes: &[u8], activations: Vec<String>) -> PyResult<Self> {
-        let activations = activations
-            .iter()
-            .map(|name| activation(name))
-            .collect::<PyResult<_>>()?;
+        let activations =
+            activations.iter().map(|name| activation(name)).collect::<PyResult<_>>()?;
         Ok(Self(files::read_network(bytes, activations)?))
     }
 }
@@ -300,10 +284,7 @@ impl PyEvolution {
         inputs, targets, *, task, output, loss, decay_biases, target_scale, sample_weight, train,
         validation, seed, k, space, activations, metric, anchors, score_base, size_base, n_jobs
     ))]
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "keyword arguments of one private call"
-    )]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of one private call")]
     fn new(
         inputs: PyReadonlyArray2<'_, f32>,
         targets: PyReadonlyArray2<'_, f32>,
@@ -338,13 +319,7 @@ impl PyEvolution {
             sample_weight,
             train.as_array().to_vec(),
             validation.as_array().to_vec(),
-            Objective {
-                task,
-                output,
-                loss,
-                decay_biases,
-                target_scale,
-            },
+            Objective { task, output, loss, decay_biases, target_scale },
             seed,
         )?;
         let domain = |name: &str| -> PyResult<Domain> {
@@ -362,19 +337,11 @@ impl PyEvolution {
             density: domain("density")?,
             table: Table::new(NAMES.into_iter().map(domain).collect::<PyResult<_>>()?)?,
         };
-        let fitness = Fitness {
-            score_base,
-            size_base,
-        };
+        let fitness = Fitness { score_base, size_base };
         let judge = Judge::new(&dataset, metric_of(metric)?, fitness, anchors)?;
         let run = Run::new(dataset, space, judge, seed)?;
         let state = run.start(k)?;
-        Ok(Self {
-            run,
-            state,
-            history: History::default(),
-            pool: new_pool(n_jobs)?,
-        })
+        Ok(Self { run, state, history: History::default(), pool: new_pool(n_jobs)? })
     }
 
     /// Trains every member. False if the deadline, in seconds from now, came first: the members are
@@ -384,9 +351,7 @@ impl PyEvolution {
         let end = deadline
             .map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
             .and_then(|seconds| Instant::now().checked_add(seconds));
-        let Self {
-            run, state, pool, ..
-        } = self;
+        let Self { run, state, pool, .. } = self;
         let stop = AtomicBool::new(false);
         let mut interrupt = None;
         let outcome = py.detach(|| {
@@ -399,8 +364,7 @@ impl PyEvolution {
                 });
                 loop {
                     let left = end.map_or(SIGNAL_INTERVAL, |end| {
-                        end.saturating_duration_since(Instant::now())
-                            .min(SIGNAL_INTERVAL)
+                        end.saturating_duration_since(Instant::now()).min(SIGNAL_INTERVAL)
                     });
                     if wait_for.recv_timeout(left) == Err(RecvTimeoutError::Disconnected) {
                         break worker.join();
@@ -432,12 +396,7 @@ impl PyEvolution {
     /// Scores every member and records the generation.
     #[pyo3(signature = (custom=None))]
     fn score(&mut self, py: Python<'_>, custom: Option<Vec<f64>>) -> PyResult<()> {
-        let Self {
-            run,
-            state,
-            history,
-            pool,
-        } = self;
+        let Self { run, state, history, pool } = self;
         let score = || pool.install(|| run.score(state, history, custom.as_deref()));
         Ok(py.detach(score)?)
     }
@@ -446,13 +405,9 @@ impl PyEvolution {
     fn validation_outputs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f32>>>> {
         let dataset = &self.run.dataset;
         let outputs = py.detach(|| {
-            self.pool
-                .install(|| scoring::validation_outputs(dataset, &self.state.population))
+            self.pool.install(|| scoring::validation_outputs(dataset, &self.state.population))
         });
-        outputs
-            .into_iter()
-            .map(|one| matrix(py, one, dataset.n_outputs()))
-            .collect()
+        outputs.into_iter().map(|one| matrix(py, one, dataset.n_outputs())).collect()
     }
 
     fn plan(&self) -> Vec<(&'static str, Option<u32>)> {
@@ -488,10 +443,7 @@ impl PyEvolution {
 
     #[getter]
     fn epoch(&self) -> u64 {
-        self.state
-            .population
-            .first()
-            .map_or(0, |member| member.epochs)
+        self.state.population.first().map_or(0, |member| member.epochs)
     }
 
     /// The last generation in which the best fitness or the highest score rose.
@@ -514,13 +466,7 @@ impl PyEvolution {
     }
 
     fn front(&self) -> Vec<PySnapshot> {
-        self.state
-            .archive
-            .front()
-            .iter()
-            .cloned()
-            .map(PySnapshot)
-            .collect()
+        self.state.archive.front().iter().cloned().map(PySnapshot).collect()
     }
 
     /// The history's columns from a row on. Missing numbers are NaN, missing parents −1; the lists
@@ -529,31 +475,17 @@ impl PyEvolution {
         let history = &self.history;
         let first = first.min(history.len());
         let floats = |column: &[Option<f64>]| {
-            let values = column[first..]
-                .iter()
-                .map(|value| value.unwrap_or(f64::NAN));
+            let values = column[first..].iter().map(|value| value.unwrap_or(f64::NAN));
             values.collect::<Vec<_>>().into_pyarray(py)
         };
-        let parent = history.parent[first..]
-            .iter()
-            .map(|parent| parent.map_or(-1, i64::from));
+        let parent = history.parent[first..].iter().map(|parent| parent.map_or(-1, i64::from));
         let event = history.event[first..].iter().map(|event| *event as u8);
-        let length = history.topology[first..]
-            .iter()
-            .map(|topology| topology.len() as u32);
-        let units = history.topology[first..]
-            .iter()
-            .flatten()
-            .map(|&units| units as u32);
-        let activation = history.activation[first..]
-            .iter()
-            .flatten()
-            .map(|&activation| activation as u8);
+        let length = history.topology[first..].iter().map(|topology| topology.len() as u32);
+        let units = history.topology[first..].iter().flatten().map(|&units| units as u32);
+        let activation =
+            history.activation[first..].iter().flatten().map(|&activation| activation as u8);
         let columns = PyDict::new(py);
-        columns.set_item(
-            "generation",
-            history.generation[first..].to_vec().into_pyarray(py),
-        )?;
+        columns.set_item("generation", history.generation[first..].to_vec().into_pyarray(py))?;
         columns.set_item("epoch", history.epoch[first..].to_vec().into_pyarray(py))?;
         columns.set_item("member", history.member[first..].to_vec().into_pyarray(py))?;
         columns.set_item("event", event.collect::<Vec<_>>().into_pyarray(py))?;
@@ -561,24 +493,12 @@ impl PyEvolution {
         columns.set_item("train_loss", floats(&history.train_loss))?;
         columns.set_item("validation_loss", floats(&history.validation_loss))?;
         columns.set_item("validation_score", floats(&history.validation_score))?;
-        columns.set_item(
-            "log_fitness",
-            history.log_fitness[first..].to_vec().into_pyarray(py),
-        )?;
-        columns.set_item(
-            "fitness",
-            history.fitness[first..].to_vec().into_pyarray(py),
-        )?;
+        columns.set_item("log_fitness", history.log_fitness[first..].to_vec().into_pyarray(py))?;
+        columns.set_item("fitness", history.fitness[first..].to_vec().into_pyarray(py))?;
         columns.set_item("size", history.size[first..].to_vec().into_pyarray(py))?;
         columns.set_item("topology", units.collect::<Vec<_>>().into_pyarray(py))?;
-        columns.set_item(
-            "topology_length",
-            length.collect::<Vec<_>>().into_pyarray(py),
-        )?;
-        columns.set_item(
-            "activation",
-            activation.collect::<Vec<_>>().into_pyarray(py),
-        )?;
+        columns.set_item("topology_length", length.collect::<Vec<_>>().into_pyarray(py))?;
+        columns.set_item("activation", activation.collect::<Vec<_>>().into_pyarray(py))?;
         for (name, column) in NAMES.into_iter().zip(&history.hyperparameters) {
             columns.set_item(name, floats(column))?;
         }
@@ -588,22 +508,14 @@ impl PyEvolution {
     /// The whole as bytes, for [`PyEvolution::from_bytes`].
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let state = self.state.to_bytes()?;
-        Ok(PyBytes::new(
-            py,
-            &to_bytes(&(&self.run, &self.history, state))?,
-        ))
+        Ok(PyBytes::new(py, &to_bytes(&(&self.run, &self.history, state))?))
     }
 
     #[staticmethod]
     fn from_bytes(bytes: &[u8], n_jobs: usize) -> PyResult<Self> {
         let (run, history, state): (Run, History, Vec<u8>) = from_bytes(bytes)?;
         let state = State::from_bytes(&state, &run)?;
-        Ok(Self {
-            run,
-            state,
-            history,
-            pool: new_pool(n_jobs)?,
-        })
+        Ok(Self { run, state, history, pool: new_pool(n_jobs)? })
     }
 }
 
@@ -628,10 +540,7 @@ fn column_statistics(
         .ok_or_else(|| PyValueError::new_err("rows: none, or past the end of the column"))?;
     let count = picked.len() as f64;
     let mean = picked.iter().sum::<f64>() / count;
-    let squares: f64 = picked
-        .iter()
-        .map(|value| (value - mean) * (value - mean))
-        .sum();
+    let squares: f64 = picked.iter().map(|value| (value - mean) * (value - mean)).sum();
     Ok((mean, (squares / count).sqrt()))
 }
 
@@ -669,9 +578,7 @@ fn evaluate(
     metric: &str,
 ) -> PyResult<(f64, f64)> {
     if outputs.shape() != targets.shape() || target_scale.len() != targets.shape()[1] {
-        return Err(PyValueError::new_err(
-            "outputs: need the shape of the targets",
-        ));
+        return Err(PyValueError::new_err("outputs: need the shape of the targets"));
     }
     let objective = Objective {
         task: task_of(task)?,
@@ -706,17 +613,12 @@ mod _core {
         use super::{Activation, Event, Metric, NAMES, OPTIMIZERS, Task};
 
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        module.add(
-            "ACTIVATIONS",
-            Activation::ALL.map(Activation::name).to_vec(),
-        )?;
+        module.add("ACTIVATIONS", Activation::ALL.map(Activation::name).to_vec())?;
         module.add("EVENTS", Event::ALL.map(Event::name).to_vec())?;
         module.add("HYPERPARAMETERS", NAMES.to_vec())?;
         module.add("OPTIMIZERS", OPTIMIZERS.to_vec())?;
         let of = |task: Task| -> Vec<&str> {
-            let metrics = Metric::ALL
-                .into_iter()
-                .filter(|metric| metric.task() == Some(task));
+            let metrics = Metric::ALL.into_iter().filter(|metric| metric.task() == Some(task));
             metrics.map(Metric::name).collect()
         };
         module.add("CLASSIFICATION_METRICS", of(Task::Classification))?;

@@ -38,10 +38,7 @@ pub struct Fitness {
 
 impl Fitness {
     /// The paper's.
-    pub const PAPER: Self = Self {
-        score_base: 1.09,
-        size_base: 1.02,
-    };
+    pub const PAPER: Self = Self { score_base: 1.09, size_base: 1.02 };
 
     /// The logarithm of fitness: fitness itself overflows.
     #[must_use]
@@ -54,10 +51,7 @@ impl Fitness {
         if fine(self.score_base) && fine(self.size_base) && self.score_base > 1.0 {
             return Ok(());
         }
-        Err(invalid(
-            "fitness",
-            "needs a score base above 1 and a size base of at least 1",
-        ))
+        Err(invalid("fitness", "needs a score base above 1 and a size base of at least 1"))
     }
 }
 
@@ -94,18 +88,11 @@ impl Judge {
                 (constant, perfect)
             }
             Some(_) => {
-                return Err(invalid(
-                    "metric",
-                    "a perfect score must be above a constant one's",
-                ));
+                return Err(invalid("metric", "a perfect score must be above a constant one's"));
             }
             None => metrics::anchors(metric, objective, &Answers::of_validation(dataset))?,
         };
-        Ok(Self {
-            metric,
-            fitness,
-            anchors,
-        })
+        Ok(Self { metric, fitness, anchors })
     }
 
     /// The metric.
@@ -128,17 +115,12 @@ pub fn score(
 ) -> Result<Vec<Score>> {
     let wanted = (judge.metric == Metric::Custom).then_some(members.len());
     if custom.map(<[f64]>::len) != wanted {
-        return Err(invalid(
-            "metric",
-            "needs one score for each member, and only if it is custom",
-        ));
+        return Err(invalid("metric", "needs one score for each member, and only if it is custom"));
     }
     let answers = Answers::of_validation(dataset);
     let one = |(place, member): (usize, &Member)| {
-        let outputs = dispatch(Outputs {
-            network: &member.network,
-            rows: validation_rows(dataset),
-        });
+        let outputs =
+            dispatch(Outputs { network: &member.network, rows: validation_rows(dataset) });
         let score = match custom {
             Some(scores) => scores[place],
             None => metrics::score(judge.metric, dataset.objective(), &outputs, &answers),
@@ -167,11 +149,8 @@ impl Judge {
             && score.is_finite();
         let (constant, perfect) = self.anchors;
         let skill = (score - constant) / (perfect - constant);
-        let log_fitness = if sound {
-            self.fitness.logarithm(skill, size)
-        } else {
-            f64::NEG_INFINITY
-        };
+        let log_fitness =
+            if sound { self.fitness.logarithm(skill, size) } else { f64::NEG_INFINITY };
         Score {
             score: sound.then_some(score),
             loss: sound.then_some(loss),
@@ -187,10 +166,7 @@ impl Judge {
 #[must_use]
 pub fn validation_outputs(dataset: &Dataset, members: &[Member]) -> Vec<Vec<f32>> {
     let one = |member: &Member| {
-        dispatch(Outputs {
-            network: &member.network,
-            rows: validation_rows(dataset),
-        })
+        dispatch(Outputs { network: &member.network, rows: validation_rows(dataset) })
     };
     members.par_iter().map(one).collect()
 }
@@ -206,19 +182,11 @@ pub fn predict(network: &Network, inputs: &[f32]) -> Vec<f32> {
     const ROWS_PER_TASK: usize = 4096;
     let columns = network.inputs();
     if inputs.len() <= ROWS_PER_TASK * columns {
-        return dispatch(Outputs {
-            network,
-            rows: inputs.chunks_exact(columns),
-        });
+        return dispatch(Outputs { network, rows: inputs.chunks_exact(columns) });
     }
     let parts: Vec<Vec<f32>> = inputs
         .par_chunks(ROWS_PER_TASK * columns)
-        .map(|part| {
-            dispatch(Outputs {
-                network,
-                rows: part.chunks_exact(columns),
-            })
-        })
+        .map(|part| dispatch(Outputs { network, rows: part.chunks_exact(columns) }))
         .collect();
     parts.concat()
 }

@@ -55,14 +55,10 @@ pub fn rank(scores: &[Score]) -> Vec<usize> {
 /// Orders scores by fitness; of equals the one with the lower evaluation loss is greater.
 #[must_use]
 pub fn compare(a: &Score, b: &Score) -> Ordering {
-    a.log_fitness
-        .total_cmp(&b.log_fitness)
-        .then_with(|| compare_losses(b, a))
+    a.log_fitness.total_cmp(&b.log_fitness).then_with(|| compare_losses(b, a))
 }
 
 /// Orders scores by evaluation loss; no loss at all is greater than any.
 pub(crate) fn compare_losses(a: &Score, b: &Score) -> Ordering {
-    a.loss
-        .unwrap_or(f64::INFINITY)
-        .total_cmp(&b.loss.unwrap_or(f64::INFINITY))
+    a.loss.unwrap_or(f64::INFINITY).total_cmp(&b.loss.unwrap_or(f64::INFINITY))
 }

@@ -27,10 +27,7 @@ impl Change {
 }
 
 fn carry<T: Copy>(sources: &[Option<usize>], old: &[T], fill: T) -> Vec<T> {
-    sources
-        .iter()
-        .map(|source| source.map_or(fill, |place| old[place]))
-        .collect()
+    sources.iter().map(|source| source.map_or(fill, |place| old[place])).collect()
 }
 
 /// Adds a unit at the end of hidden layer `hidden` (0 is the first), connected to everything, its
@@ -128,18 +125,12 @@ fn output_biases_alone(network: &Network, first: usize) -> Change {
     sources.extend((0..output.outputs).map(|unit| Some(output.bias(unit))));
     let parameters = carry(&sources, folded.parameters(), 0.0);
     let mask = carry(&sources, folded.mask(), false);
-    Change {
-        network: Network::from_parts(topology, activations, parameters, mask),
-        sources,
-    }
+    Change { network: Network::from_parts(topology, activations, parameters, mask), sources }
 }
 
 /// The units of each layer as they are, to be edited and given to [`change_units`].
 fn all_units(topology: &[usize]) -> Vec<Vec<Option<usize>>> {
-    topology
-        .iter()
-        .map(|&units| (0..units).map(Some).collect())
-        .collect()
+    topology.iter().map(|&units| (0..units).map(Some).collect()).collect()
 }
 
 /// The network whose layers are made of the given units of the old one, `None` being a new unit.
@@ -147,28 +138,17 @@ fn all_units(topology: &[usize]) -> Vec<Vec<Option<usize>>> {
 fn change_units(network: &Network, units: &[Vec<Option<usize>>]) -> Change {
     let topology: Vec<usize> = units.iter().map(Vec::len).collect();
     let mut sources = Vec::new();
-    for ((old, new), pair) in network
-        .layers()
-        .zip(layers(&topology))
-        .zip(units.windows(2))
-    {
+    for ((old, new), pair) in network.layers().zip(layers(&topology)).zip(units.windows(2)) {
         for input in 0..new.inputs {
             for output in 0..new.outputs {
                 let both = pair[0][input].zip(pair[1][output]);
                 sources.push(both.map(|(input, output)| old.weight(input, output)));
             }
         }
-        sources.extend(
-            pair[1]
-                .iter()
-                .map(|unit| unit.map(|output| old.bias(output))),
-        );
+        sources.extend(pair[1].iter().map(|unit| unit.map(|output| old.bias(output))));
     }
     let parameters = carry(&sources, network.parameters(), 0.0);
     let mask = carry(&sources, network.mask(), true);
     let activations = network.activations().to_vec();
-    Change {
-        network: Network::from_parts(topology, activations, parameters, mask),
-        sources,
-    }
+    Change { network: Network::from_parts(topology, activations, parameters, mask), sources }
 }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::hyperparameters::{ADAM, BATCH_SIZE, LEARNING_RATE, MOMENTUM, OPTIMIZER, WEIGHT_DECAY};
-use crate::kernels::{Kernel, Rule, Trainer, dispatch};
+use crate::kernels::{Adam, Kernel, Rule, Sgd, Trainer, dispatch};
 use crate::member::Member;
 
 /// Row numbers that are drawn ahead for all members: 4 MiB of them.
@@ -40,21 +40,14 @@ pub fn train(
         let starts: BTreeSet<u64> = trained.iter().map(|member| member.epochs).collect();
         // From the highest down: nobody who was just trained is met again.
         for start in starts.into_iter().rev() {
-            let orders: Vec<Vec<u32>> = (start..start + now)
-                .into_par_iter()
-                .map(|epoch| dataset.order(epoch))
-                .collect();
+            let orders: Vec<Vec<u32>> =
+                (start..start + now).into_par_iter().map(|epoch| dataset.order(epoch)).collect();
             trained
                 .par_iter_mut()
                 .with_max_len(1)
                 .filter(|member| member.epochs == start)
                 .try_for_each(|member| {
-                    dispatch(Epochs {
-                        dataset,
-                        member,
-                        orders: &orders,
-                        stop,
-                    })
+                    dispatch(Epochs { dataset, member, orders: &orders, stop })
                 })?;
         }
         done += now;
@@ -76,43 +69,30 @@ impl Kernel for Epochs<'_> {
 
     #[inline(always)]
     fn run(self) -> Result<()> {
-        let Self {
-            dataset,
-            member,
-            orders,
-            stop,
-        } = self;
-        let values = &member.hyperparameters;
+        let values = &self.member.hyperparameters;
         let learning_rate = values[LEARNING_RATE];
-        let keep = (1.0 - learning_rate * values[WEIGHT_DECAY]) as f32;
-        let keep = (
-            keep,
-            if dataset.objective().decay_biases {
-                keep
-            } else {
-                1.0
-            },
-        );
-        let rule = if values[OPTIMIZER] == ADAM {
-            Rule::Adam { learning_rate }
+        if values[OPTIMIZER] == ADAM {
+            self.train(Adam::new(learning_rate))
         } else {
-            Rule::Sgd {
-                learning_rate,
-                momentum: values[MOMENTUM],
-            }
-        };
+            let momentum = values[MOMENTUM] as f32;
+            self.train(Sgd { learning_rate, momentum })
+        }
+    }
+}
+
+impl Epochs<'_> {
+    #[inline(always)]
+    fn train<R: Rule<SLOTS>, const SLOTS: usize>(self, rule: R) -> Result<()> {
+        let Self { dataset, member, orders, stop } = self;
+        let values = &member.hyperparameters;
+        let keep = (1.0 - values[LEARNING_RATE] * values[WEIGHT_DECAY]) as f32;
+        let keep = (keep, if dataset.objective().decay_biases { keep } else { 1.0 });
         let batch_size = values[BATCH_SIZE].max(1.0) as usize;
         let look = batch_size * (ROWS_PER_LOOK / batch_size).max(1);
 
         let state = &mut member.optimizer;
-        let mut trainer = Trainer::new(
-            dataset,
-            &member.network,
-            rule,
-            keep,
-            &state.slots,
-            state.steps,
-        );
+        let mut trainer =
+            Trainer::new(dataset, &member.network, rule, keep, &state.slots, state.steps);
         for (epoch, order) in orders.iter().enumerate() {
             let last = epoch + 1 == orders.len();
             let mut loss = 0.0;

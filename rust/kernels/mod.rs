@@ -6,11 +6,18 @@
 //! `tests/plain/mod.rs`, this code with vectors, and this code without them give the same bits, and
 //! each may be chosen for speed alone.
 //!
-//! `packed` holds a network's weights padded to whole vectors; [`dispatch`] picks the instruction set.
+//! `packed` holds a network's weights padded to whole vectors, `trainer` trains one, by a rule from
+//! `rules` on a loss from `loss`; [`dispatch`] picks the instruction set.
 
+mod loss;
 mod packed;
+mod rules;
+mod trainer;
 
-pub(crate) use packed::{PackedNetwork, Rule, Trainer, row_loss, surprise};
+pub(crate) use loss::{row_loss, surprise};
+pub(crate) use packed::PackedNetwork;
+pub(crate) use rules::{Adam, Rule, Sgd};
+pub(crate) use trainer::Trainer;
 
 use crate::math;
 use crate::network::Activation;

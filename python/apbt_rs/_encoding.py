@@ -1,0 +1,130 @@
+"""Encoding of inputs: a table becomes a float32 matrix, by a declarative list of operations.
+
+Each column has one operation (`apbt_rs._columns`). The list is plain data: prediction applies it,
+every exporter translates it, and a saved network carries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from apbt_rs import _fields
+from apbt_rs._columns import AsIs, OneHot, Standardize, is_text, numbers
+from apbt_rs._tables import read_table, select_columns
+
+__all__ = ["Encoder", "read_table"]
+
+Operation: TypeAlias = AsIs | OneHot | Standardize
+READERS: dict[str, Callable[[object, str], Operation]] = {
+    "as_is": AsIs.from_dict,
+    "one_hot": OneHot.from_dict,
+    "standardize": Standardize.from_dict,
+}
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The column operations that make a network's inputs from a table.
+
+    Attributes
+    ----------
+    columns : tuple of AsIs, Standardize, OneHot
+        One operation for each column, in the order of the training table.
+    """
+
+    columns: tuple[Operation, ...]
+
+    @classmethod
+    def fit(
+        cls, frame: pl.DataFrame, rows: np.ndarray, *, standardize: bool = True, argument: str = "X"
+    ) -> Encoder:
+        """Choose and fit an operation for each column.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame of shape (rows, columns)
+            The whole table, from `read_table`; levels are taken from all of it.
+        rows : uint32 array
+            Indices of the training rows; mean and scale are taken from these.
+        standardize : bool
+            Whether numbers are standardised, or left as they are.
+        argument : str
+            The caller's name for the table in errors.
+
+        Raises
+        ------
+        TypeError
+            If a column has a dtype without an encoding.
+        ValueError
+            If a column holds missing values, infinite ones, or ones too large.
+        """
+
+        def operation(series: pl.Series) -> Operation:
+            if is_text(series.dtype):
+                return OneHot.fit(series, argument=argument)
+            if standardize:
+                return Standardize.fit(series, rows, argument=argument)
+            numbers(series, argument)
+            return AsIs(series.name)
+
+        return cls(tuple(operation(series) for series in frame.get_columns()))
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs: `column`, or `column=level` for each level."""
+        return [name for column in self.columns for name in column.names]
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs of the network."""
+        return len(self.input_names)
+
+    def transform(self, X: Any, *, argument: str = "X") -> np.ndarray:
+        """Encode a table.
+
+        Parameters
+        ----------
+        X : table of shape (rows, columns)
+            What `read_table` reads. Columns are matched by name, in any order, and others are
+            ignored; those of NumPy arrays and lists of rows, which have no names, by position.
+        argument : str
+            The caller's name for `X` in errors.
+
+        Returns
+        -------
+        float32 array of shape (rows, n_inputs), C-contiguous
+
+        Raises
+        ------
+        TypeError
+            If `X` is no table, or a column has another kind of dtype than in training.
+        ValueError
+            If columns are missing, or hold missing or infinite values, or levels that training
+            never saw.
+        """
+        frame = select_columns(X, [op.column for op in self.columns], argument=argument)
+        matrix = np.empty((frame.height, self.n_inputs), dtype=np.float32)
+        first = 0
+        for op, series in zip(self.columns, frame.get_columns(), strict=True):
+            if frame.height == 0:
+                break  # an empty column's dtype says nothing
+            matrix[:, first : first + len(op.names)] = op.encode(series, argument=argument)
+            first += len(op.names)
+        return matrix
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the encoder as plain data, ready for JSON."""
+        return {"columns": [column.to_dict() for column in self.columns]}
+
+    @classmethod
+    def from_dict(cls, d: object) -> Encoder:
+        """Read what `to_dict` gave; raise ValueError if anything in it is malformed."""
+        data = _fields.fields(d, ["columns"], "encoder")
+        columns = _fields.variants(data["columns"], READERS, "encoder.columns")
+        _fields.distinct([op.column for op in columns], "encoder.columns")
+        return cls(columns)

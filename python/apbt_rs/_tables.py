@@ -1,0 +1,275 @@
+"""Reading tables: whatever holds columns becomes one polars DataFrame.
+
+A table either names its columns (DataFrames of polars and pandas, Arrow tables, dicts) or does not
+(NumPy arrays, lists of rows). Named columns are found by name ever after, unnamed ones by position.
+Python values are read column by column, and their order does not matter: `[1, 2.5]` and `[2.5, 1]`
+are both floats, where polars would refuse the first.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+ACCEPTED = (
+    "a polars or pandas DataFrame, an Arrow table, a dict of columns, a 2-D NumPy array "
+    "or a list of rows"
+)
+REFUSALS = (
+    TypeError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,  # what pyarrow cannot convert
+    pl.exceptions.PolarsError,
+)
+
+
+def read_table(X: Any, *, argument: str = "X", allow_empty: bool = False) -> pl.DataFrame:
+    """Read a table.
+
+    Parameters
+    ----------
+    X : table of shape (rows, columns)
+        A polars DataFrame (returned as it is) or LazyFrame, a pandas DataFrame (its index is
+        ignored; needs pyarrow), any object with the Arrow PyCapsule interface, a dict of columns,
+        a 2-D NumPy array or an object that converts to one, or a list of rows.
+    argument : str
+        The caller's name for `X` in errors.
+    allow_empty : bool
+        Whether a table without rows will do.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns without names are called `column_0`, `column_1`, ….
+
+    Raises
+    ------
+    TypeError
+        If `X` is no table.
+    ValueError
+        If `X` has no columns or no rows, or its columns or rows differ in length.
+    """
+    return _checked(_convert(X, argument, _table), argument, allow_empty)
+
+
+def read_target(y: Any, *, argument: str = "y", allow_empty: bool = False) -> pl.DataFrame:
+    """Read targets: one column, or a table of several.
+
+    Parameters
+    ----------
+    y : column of shape (rows,) or table of shape (rows, columns)
+        A polars or pandas Series, an Arrow array, a 1-D NumPy array, a list of values, or whatever
+        `read_table` reads.
+    argument : str
+        The caller's name for `y` in errors, and the name of a single column without one.
+    allow_empty : bool
+        Whether a target without rows will do.
+
+    Returns
+    -------
+    polars.DataFrame
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `read_table`.
+    """
+    frame = _checked(_convert(y, argument, _target), argument, allow_empty)
+    if frame.width == 1 and (frame.columns == [""] or not has_names(y)):
+        return frame.rename({frame.columns[0]: argument})
+    return frame
+
+
+def select_columns(X: Any, columns: Sequence[str], *, argument: str = "X") -> pl.DataFrame:
+    """Read those columns of a table, in that order: by name, or by position if it has no names.
+
+    Parameters
+    ----------
+    X : table of shape (rows, at least len(columns))
+        What `read_table` reads; no rows will do.
+    columns : sequence of str
+        Names of the columns wanted. Others are ignored.
+    argument : str
+        The caller's name for `X` in errors.
+
+    Returns
+    -------
+    polars.DataFrame of shape (rows, len(columns))
+
+    Raises
+    ------
+    TypeError
+        If `X` is no table.
+    ValueError
+        If columns are missing, or a table without names has another number of them.
+    """
+    frame = read_table(X, argument=argument, allow_empty=True)
+    if not has_names(X):
+        if frame.width != len(columns):
+            raise ValueError(
+                f"{argument} has {frame.width} columns without names where "
+                f"{len(columns)} are needed: give the columns {list(columns)} in this order"
+            )
+        frame.columns = list(columns)
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise ValueError(
+            f"{argument} lacks the columns {missing}; it has {frame.columns}: "
+            "add them, or rename its columns to those of the training table"
+        )
+    return frame.select(columns)
+
+
+def has_names(X: Any) -> bool:
+    """Return whether a table names its columns, as arrays and lists of rows do not."""
+    if isinstance(X, (list, tuple)):
+        return bool(X) and isinstance(X[0], Mapping)
+    return _is_frame(X) or isinstance(X, (pl.Series, Mapping)) or _is_arrow(X) or _is_pandas(X)
+
+
+def _checked(frame: pl.DataFrame, argument: str, allow_empty: bool) -> pl.DataFrame:
+    if frame.width == 0 or (frame.height == 0 and not allow_empty):
+        raise ValueError(
+            f"{argument} is empty, with {frame.height} rows and {frame.width} columns: "
+            "at least one of each is needed"
+        )
+    return frame
+
+
+def _convert(value: Any, argument: str, convert: Any) -> pl.DataFrame:
+    """Call `convert(value)`; what it refuses is an error that names the argument and its type."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    if _is_pandas(value) and importlib.util.find_spec("pyarrow") is None:
+        raise TypeError(
+            f"{argument} is a {kind}, and reading pandas needs pyarrow: install pyarrow, "
+            "or give a polars DataFrame or a NumPy array"
+        )
+    try:
+        frame: pl.DataFrame = convert(value)
+    except REFUSALS as error:
+        refusal = TypeError if isinstance(error, TypeError) else ValueError
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise refusal(
+            f"{argument} of type {kind} cannot be read: {reason}; give {ACCEPTED}"
+        ) from error
+    return frame
+
+
+def _table(X: Any) -> pl.DataFrame:
+    if isinstance(X, pl.LazyFrame):
+        return X.collect()
+    if isinstance(X, pl.DataFrame):
+        return X
+    if _is_pandas(X):
+        return _pandas_table(X)
+    if isinstance(X, Mapping):
+        return pl.DataFrame([_column(str(name), values) for name, values in X.items()])
+    if isinstance(X, (list, tuple)):
+        return _rows(X)
+    if isinstance(X, pl.Series):
+        raise TypeError("a Series is one column, not a table: use `.to_frame()`")
+    if _is_arrow(X):
+        return pl.DataFrame(X)
+    return _array_table(_array(X))
+
+
+def _target(y: Any) -> pl.DataFrame:
+    if isinstance(y, pl.Series):
+        return y.to_frame()
+    if _is_pandas(y):
+        return pl.from_pandas(y.to_frame(y.name or "") if y.ndim == 1 else y)
+    if _is_frame(y) or isinstance(y, Mapping):
+        return _table(y)
+    if isinstance(y, (list, tuple)):
+        nested = bool(y) and isinstance(y[0], (list, tuple, np.ndarray, Mapping))
+        return _rows(y) if nested else _column("", y).to_frame()
+    if _is_arrow(y):
+        series = pl.Series(y)
+        return series.struct.unnest() if series.dtype == pl.Struct else series.to_frame()
+    array = _array(y)
+    return _array_table(array[:, np.newaxis] if array.ndim == 1 else array)
+
+
+def _pandas_table(X: Any) -> pl.DataFrame:
+    if X.ndim == 1:
+        raise TypeError("a Series is one column, not a table: use `.to_frame()`")
+    X = X.copy(deep=False)
+    for name in X.columns[X.dtypes == "category"]:
+        # Polars reads categories that are numbers as numbers.
+        X[name] = X[name].cat.rename_categories(str)
+    return pl.from_pandas(X)
+
+
+def _array(X: Any) -> np.ndarray:
+    if isinstance(X, np.ma.MaskedArray):
+        raise TypeError("a masked array hides values: use `.filled(…)`")
+    if isinstance(X, np.ndarray):
+        return np.asarray(X)
+    if hasattr(X, "__array__"):
+        return _array(np.asarray(X))
+    raise TypeError("it is no table")
+
+
+def _array_table(X: np.ndarray) -> pl.DataFrame:
+    if X.ndim != 2:
+        remedy = ": use `.reshape(-1, 1)` if it is one column" if X.ndim == 1 else ""
+        raise TypeError(f"the array has {X.ndim} dimensions, not 2{remedy}")
+    if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
+        X = X.astype(np.float64)
+    return pl.DataFrame([_column(f"column_{i}", X[:, i]) for i in range(X.shape[1])])
+
+
+def _rows(rows: Sequence[Any]) -> pl.DataFrame:
+    if all(isinstance(row, Mapping) for row in rows):
+        names = dict.fromkeys(name for row in rows for name in row)
+        return _table({name: [row.get(name) for row in rows] for name in names})
+    for index, row in enumerate(rows):
+        if not isinstance(row, (list, tuple)) and not (
+            isinstance(row, np.ndarray) and row.ndim == 1
+        ):
+            raise TypeError(f"row {index} is of type {type(row).__name__}, not a list of values")
+        if len(row) != len(rows[0]):
+            raise ValueError(f"row {index} has {len(row)} values and row 0 has {len(rows[0])}")
+    columns = zip(*rows, strict=True)
+    return pl.DataFrame([_column(f"column_{i}", values) for i, values in enumerate(columns)])
+
+
+def _column(name: str, values: Any) -> pl.Series:
+    """Return a column; its type follows from all Python values, whatever their order."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "O":
+        values = values.tolist()
+    if not isinstance(values, (list, tuple)):
+        return pl.Series(name, values)
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    kinds = {type(value) for value in plain} - {type(None)}
+    if float in kinds and kinds <= {bool, int, float}:
+        plain = [None if value is None else float(value) for value in plain]
+    elif kinds == {bool, int}:
+        plain = [None if value is None else int(value) for value in plain]
+    elif kinds == {str, float}:  # NaN is how an object array says that a text is missing
+        plain = [None if isinstance(v, float) and math.isnan(v) else v for v in plain]
+    try:
+        return pl.Series(name, plain)
+    except TypeError as error:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise TypeError(f"column {name!r} mixes values of the types {names}") from error
+
+
+def _is_frame(X: Any) -> bool:
+    return isinstance(X, (pl.DataFrame, pl.LazyFrame))
+
+
+def _is_arrow(X: Any) -> bool:
+    return hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")
+
+
+def _is_pandas(X: Any) -> bool:
+    pandas = sys.modules.get("pandas")  # whoever has a pandas object has imported pandas
+    return pandas is not None and isinstance(X, (pandas.DataFrame, pandas.Series))

@@ -1,0 +1,269 @@
+"""Encoding of targets: labels become class indices or one-hot columns, numbers are standardised.
+
+The list of operations is plain data, as the inputs' is: one `Labels` for a classification, an
+`AsIs` or `Standardize` for each column of a regression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from apbt_rs import _fields
+from apbt_rs._columns import AsIs, Standardize, is_text, numbers, place, statistics
+from apbt_rs._labels import Labels
+from apbt_rs._tables import read_target, select_columns
+
+__all__ = ["Targets", "check_lengths", "class_codes", "read_target"]
+
+Task: TypeAlias = Literal["classification", "regression"]
+Operation: TypeAlias = AsIs | Labels | Standardize
+READERS: dict[str, Callable[[object, str], Operation]] = {
+    "as_is": AsIs.from_dict,
+    "labels": Labels.from_dict,
+    "standardize": Standardize.from_dict,
+}
+MOST_CLASSES = 20  # integers with more distinct values are taken for quantities
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The operations that make a network's targets from `y`, and answers from its outputs.
+
+    Attributes
+    ----------
+    columns : tuple of AsIs, Labels, Standardize
+        One `Labels`, or one of the others for each column of `y`.
+    """
+
+    columns: tuple[Operation, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        y: Any,
+        *,
+        rows: np.ndarray,
+        task: str = "auto",
+        standardize: bool = True,
+        one_hot_binary: bool = False,
+        argument: str = "y",
+    ) -> Targets:
+        """Infer the task and fit its operations.
+
+        Parameters
+        ----------
+        y : column of shape (rows,) or table of shape (rows, columns)
+            What `read_target` reads; classes are taken from all of it.
+        rows : uint32 array
+            Indices of the training rows; mean and scale are taken from these.
+        task : {"auto", "classification", "regression"}
+            By "auto", texts, Booleans, and integers of at most 20 distinct values are classes;
+            other numbers, and several columns, are quantities.
+        standardize : bool
+            Whether a regression's targets are standardised, or left as they are.
+        one_hot_binary : bool
+            Whether two classes have an output each, or share one that is 1 for the second.
+        argument : str
+            The caller's name for `y` in errors.
+
+        Raises
+        ------
+        TypeError
+            If `y` is no column and no table, or its dtype does not suit the task.
+        ValueError
+            If `y` is empty or holds missing or infinite values; if there are fewer than two
+            classes, or classes in several columns; if a regression's training rows are equal.
+        """
+        frame = read_target(y, argument=argument)
+        if infer_task(frame, task, argument) == "classification":
+            return cls((Labels.fit(frame.to_series(), one_hot_binary, argument=argument),))
+        return cls(
+            tuple(_quantity(series, rows, standardize, argument) for series in frame.get_columns())
+        )
+
+    @property
+    def task(self) -> Task:
+        """Either "classification" or "regression"."""
+        return "classification" if isinstance(self.columns[0], Labels) else "regression"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns of `y`."""
+        return [op.column for op in self.columns]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs of the network."""
+        return sum(len(op.names) for op in self.columns)
+
+    @property
+    def classes(self) -> list[Any]:
+        """The classes in ascending order; none for a regression."""
+        return [label for op in self.columns if isinstance(op, Labels) for label in op.classes]
+
+    @property
+    def scale(self) -> list[float]:
+        """What a difference of 1 in each output is in the user's units."""
+        return [
+            op.scale if isinstance(op, Standardize) else 1.0
+            for op in self.columns
+            for _ in op.names
+        ]
+
+    def transform(self, y: Any, *, argument: str = "y") -> np.ndarray:
+        """Encode targets.
+
+        Parameters
+        ----------
+        y : column of shape (rows,) or table of shape (rows, columns)
+            What `read_target` reads. A single column may have any name; several are matched by
+            name, or by position if they have none.
+        argument : str
+            The caller's name for `y` in errors.
+
+        Returns
+        -------
+        float32 array of shape (rows, n_outputs), C-contiguous
+
+        Raises
+        ------
+        TypeError
+            If `y` is no column and no table, or numbers are needed and it has none.
+        ValueError
+            If `y` holds missing or infinite values or labels that training never saw, or has
+            other columns.
+        """
+        columns = self._select(y, argument)
+        if len(columns[0]) == 0:
+            return np.empty((0, self.n_outputs), dtype=np.float32)
+        pairs = zip(self.columns, columns, strict=True)
+        blocks = [op.encode(series, argument=argument) for op, series in pairs]
+        return np.ascontiguousarray(np.hstack(blocks))
+
+    def codes(self, y: Any, *, argument: str = "y") -> np.ndarray:
+        """Return the class indices of labels as uint32, shape (rows,); errors as `transform`."""
+        return self._labels().codes(self._select(y, argument)[0], argument=argument)
+
+    def labels(self, indices: np.ndarray) -> pl.Series:
+        """Return the labels of class indices, integers of shape (rows,), in their own dtype."""
+        return self._labels().decode(indices)
+
+    def values(self, outputs: np.ndarray) -> np.ndarray:
+        """Return a regression's outputs in the user's units.
+
+        Parameters
+        ----------
+        outputs : float32 array of shape (rows, n_outputs)
+
+        Returns
+        -------
+        float64 array of shape (rows,) for a single target, else (rows, n_outputs)
+        """
+        if self.task == "classification":
+            raise ValueError("values: a classification's outputs are no quantities; see labels")
+        mean = [op.mean if isinstance(op, Standardize) else 0.0 for op in self.columns]
+        values: np.ndarray = outputs.astype(np.float64) * self.scale + mean
+        return values[:, 0] if self.n_outputs == 1 else values
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the targets as plain data, ready for JSON."""
+        return {"columns": [op.to_dict() for op in self.columns]}
+
+    @classmethod
+    def from_dict(cls, d: object) -> Targets:
+        """Read what `to_dict` gave; raise ValueError if anything in it is malformed."""
+        data = _fields.fields(d, ["columns"], "targets")
+        columns = _fields.variants(data["columns"], READERS, "targets.columns")
+        _fields.distinct([op.column for op in columns], "targets.columns")
+        if len(columns) > 1 and any(isinstance(op, Labels) for op in columns):
+            raise ValueError("targets.columns: labels must be the only column")
+        return cls(columns)
+
+    def _labels(self) -> Labels:
+        operation = self.columns[0]
+        if not isinstance(operation, Labels):
+            raise ValueError("a regression has no classes; see values")
+        return operation
+
+    def _select(self, y: Any, argument: str) -> list[pl.Series]:
+        """Read the columns of `y` that the operations take."""
+        if len(self.columns) > 1:
+            return select_columns(y, self.names, argument=argument).get_columns()
+        frame = read_target(y, argument=argument, allow_empty=True)
+        if frame.width != 1:
+            raise ValueError(f"{argument} has {frame.width} columns: one is needed, select it")
+        return frame.get_columns()
+
+
+def class_codes(y: Any, *, task: str = "auto", argument: str = "y") -> np.ndarray | None:
+    """Return each row's class index, by which splits are stratified, before targets are fitted.
+
+    Parameters
+    ----------
+    y : column or table
+        As for `Targets.fit`, with the same errors.
+    task : {"auto", "classification", "regression"}
+        As for `Targets.fit`.
+    argument : str
+        The caller's name for `y` in errors.
+
+    Returns
+    -------
+    uint32 array of shape (rows,), or None for a regression
+    """
+    frame = read_target(y, argument=argument)
+    if infer_task(frame, task, argument) == "regression":
+        return None
+    series = frame.to_series()
+    return Labels.fit(series, argument=argument).codes(series, argument=argument)
+
+
+def infer_task(frame: pl.DataFrame, task: str, argument: str) -> Task:
+    """Return the task that `task` names, or that the targets suggest if it is "auto"."""
+    if task not in ("auto", "classification", "regression"):
+        raise ValueError(f"task={task!r}: expected 'auto', 'classification' or 'regression'")
+    if task == "regression":
+        return "regression"
+    if frame.width > 1:
+        if task == "classification":
+            raise ValueError(
+                f"{argument} has {frame.width} columns {frame.columns}: a classification needs "
+                "one column of labels"
+            )
+        return "regression"
+    series = frame.to_series()
+    few = series.dtype.is_integer() and series.n_unique() <= MOST_CLASSES
+    if task == "classification" or is_text(series.dtype) or series.dtype == pl.Boolean or few:
+        return "classification"
+    return "regression"
+
+
+def check_lengths(
+    X_rows: int, y_rows: int, *, X_argument: str = "X", y_argument: str = "y"
+) -> None:
+    """Raise a ValueError unless two arguments have as many rows."""
+    if X_rows != y_rows:
+        raise ValueError(
+            f"{y_argument} has {y_rows} rows and {X_argument} has {X_rows}: "
+            f"give one row of {y_argument} for each row of {X_argument}"
+        )
+
+
+def _quantity(
+    series: pl.Series, rows: np.ndarray, standardize: bool, argument: str
+) -> AsIs | Standardize:
+    if not standardize:
+        numbers(series, argument)
+        return AsIs(series.name)
+    mean, scale = statistics(series, rows, argument)
+    if scale == 0:
+        raise ValueError(
+            f"{place(series.name, argument)} is {mean} in all training rows, so that there is "
+            "nothing to learn: check the column, or how the rows are split"
+        )
+    return Standardize(series.name, mean, scale)

@@ -1,0 +1,416 @@
+"""Laws of the inputs' encoding: a table gives the same bits however it is held."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from apbt_rs._encoding import Encoder, read_table
+
+NUMBERS = st.floats(-1e6, 1e6, width=64)
+KINDS: dict[str, Any] = {
+    "float": (NUMBERS, pl.Float64),
+    "single": (st.floats(-1e6, 1e6, width=32), pl.Float32),
+    "int": (st.integers(-(2**40), 2**40), pl.Int64),
+    "bool": (st.booleans(), pl.Boolean),
+    "text": (st.text(st.characters(codec="utf-8"), max_size=3), pl.String),
+    "category": (st.sampled_from(["b", "a", "ä", ""]), pl.Categorical),
+    "enum": (st.sampled_from(["z", "m"]), pl.Enum(["z", "q", "m"])),
+}
+GOOD = pl.DataFrame({"age": [1.0, 2.0, 4.0], "town": ["Ulm", "Bonn", "Ulm"]})
+
+
+def all_rows(frame: pl.DataFrame) -> np.ndarray:
+    return np.arange(frame.height, dtype=np.uint32)
+
+
+def fitted(X: Any, *, standardize: bool = True) -> Encoder:
+    frame = read_table(X)
+    return Encoder.fit(frame, all_rows(frame), standardize=standardize)
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> pl.DataFrame:
+    """Any table that has an encoding."""
+    kinds = draw(st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=5))
+    height = draw(st.integers(1, 8))
+    series = []
+    for index, kind in enumerate(kinds):
+        strategy, dtype = KINDS[kind]
+        values = draw(st.lists(strategy, min_size=height, max_size=height))
+        series.append(pl.Series(f"{kind}_{index}", values, dtype=dtype))
+    return pl.DataFrame(series)
+
+
+@st.composite
+def fits(draw: st.DrawFn) -> tuple[pl.DataFrame, Encoder]:
+    """Any table, and an encoder fitted on some of its rows."""
+    frame = draw(frames())
+    rows = draw(st.sets(st.integers(0, frame.height - 1), min_size=1))
+    picked = np.array(sorted(rows), dtype=np.uint32)
+    return frame, Encoder.fit(frame, picked, standardize=draw(st.booleans()))
+
+
+@given(fits())
+def test_matrix_is_float32_in_c_order_with_a_name_for_each_column(
+    fit: tuple[pl.DataFrame, Encoder],
+) -> None:
+    frame, encoder = fit
+    matrix = encoder.transform(frame)
+    assert matrix.dtype == np.float32
+    assert matrix.flags.c_contiguous
+    assert matrix.shape == (frame.height, encoder.n_inputs)
+    assert len(encoder.input_names) == encoder.n_inputs
+    assert np.isfinite(matrix).all()
+
+
+@given(fits())
+def test_round_trip_through_json_is_exact(fit: tuple[pl.DataFrame, Encoder]) -> None:
+    frame, encoder = fit
+    again = Encoder.from_dict(json.loads(json.dumps(encoder.to_dict())))
+    assert again == encoder
+    assert Encoder.from_dict(encoder.to_dict()) == encoder
+    assert again.transform(frame).tobytes() == encoder.transform(frame).tobytes()
+
+
+@given(fits(), st.randoms(use_true_random=False))
+def test_a_rows_encoding_depends_on_that_row_alone(
+    fit: tuple[pl.DataFrame, Encoder], random: Any
+) -> None:
+    frame, encoder = fit
+    order = [random.randrange(frame.height) for _ in range(frame.height)]
+    assert (encoder.transform(frame[order]) == encoder.transform(frame)[order]).all()
+
+
+@given(fits(), st.randoms(use_true_random=False))
+def test_columns_are_matched_by_name(fit: tuple[pl.DataFrame, Encoder], random: Any) -> None:
+    frame, encoder = fit
+    shuffled = frame.with_columns(extra=pl.lit("ignored"))
+    shuffled = shuffled.select(random.sample(shuffled.columns, shuffled.width))
+    assert encoder.transform(shuffled).tobytes() == encoder.transform(frame).tobytes()
+
+
+@given(frames())
+def test_chunks_do_not_matter(frame: pl.DataFrame) -> None:
+    parts = pl.concat([frame[i : i + 1] for i in range(frame.height)], rechunk=False)
+    assert parts.n_chunks() == frame.height
+    assert fitted(parts) == fitted(frame)
+    assert fitted(parts).transform(parts).tobytes() == fitted(frame).transform(frame).tobytes()
+
+
+@given(frames())
+def test_the_holder_of_a_named_table_does_not_matter(frame: pl.DataFrame) -> None:
+    encoder = fitted(frame)
+    matrix = encoder.transform(frame).tobytes()
+    columns = frame.to_dict(as_series=False)
+    for held in [
+        frame.lazy(),
+        frame.to_pandas(),
+        frame.to_arrow(),
+        columns,
+        {name: tuple(values) for name, values in columns.items()},
+        {name: frame[name].to_numpy() for name in frame.columns},
+        frame.to_dicts(),
+    ]:
+        assert fitted(held) == encoder
+        assert encoder.transform(held).tobytes() == matrix
+
+
+@given(frames())
+def test_the_holder_of_an_unnamed_table_does_not_matter(frame: pl.DataFrame) -> None:
+    encoder = fitted(frame)
+    matrix = encoder.transform(frame).tobytes()
+    objects = np.empty(frame.shape, dtype=object)
+    objects[:] = frame.rows()
+    for held in [frame.rows(), [list(row) for row in frame.rows()], objects]:
+        assert fitted(held).transform(held).tobytes() == matrix
+        assert encoder.transform(held).tobytes() == matrix
+
+
+@given(st.lists(st.lists(NUMBERS, min_size=3, max_size=3), min_size=1, max_size=6))
+def test_the_memory_of_an_array_does_not_matter(rows: list[list[float]]) -> None:
+    X = np.array(rows)
+    matrix = fitted(X).transform(X).tobytes()
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    wide = np.repeat(X, 2, axis=1)[:, ::2]
+    longer = X.astype(np.longdouble)
+    for held in [rows, np.asfortranarray(X), read_only, wide, X.astype(">f8"), longer]:
+        assert fitted(held).transform(held).tobytes() == matrix
+    assert read_table(X).columns == ["column_0", "column_1", "column_2"]
+
+
+@given(st.permutations([1, 2.5, True, None, np.float32(0.5), np.int8(3), np.True_]))
+def test_the_order_of_python_values_does_not_matter(values: list[Any]) -> None:
+    plain = [None if value is None else float(value) for value in values]
+    for held in ({"a": values}, [[value] for value in values], [{"a": value} for value in values]):
+        assert read_table(held).to_series().to_list() == plain
+
+
+@given(
+    st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30, unique=True),
+    st.lists(st.floats(-1e3, 1e3), max_size=5),
+)
+def test_numbers_are_standardised_as_by_scikit_learn(
+    train: list[float], others: list[float]
+) -> None:
+    values = np.round(np.array([train + others]).T, 3)
+    rows = np.arange(len(train), dtype=np.uint32)
+    if np.ptp(values[rows]) == 0:
+        return
+    matrix = Encoder.fit(read_table(values), rows).transform(values)
+    expected = StandardScaler().fit(values[rows]).transform(values)
+    np.testing.assert_allclose(matrix, expected, rtol=1e-5, atol=1e-5)
+    assert matrix[rows].mean(dtype=np.float64) == pytest.approx(0, abs=1e-5)
+    assert matrix[rows].std(dtype=np.float64) == pytest.approx(1, abs=1e-5)
+
+
+@given(st.lists(st.sampled_from(["b", "a", "B", "ä", "10", "9", ""]), min_size=1, max_size=12))
+def test_levels_are_those_of_scikit_learns_one_hot_encoder(values: list[str]) -> None:
+    frame = pl.DataFrame({"c": values})
+    encoder = fitted(frame)
+    other = OneHotEncoder(sparse_output=False).fit(np.array([values]).T)
+    assert (encoder.transform(frame) == other.transform(np.array([values]).T)).all()
+    assert encoder.input_names == [f"c={level}" for level in other.categories_[0]]
+
+
+@given(NUMBERS, st.integers(1, 30))
+def test_a_constant_column_becomes_zeros(value: float, count: int) -> None:
+    frame = pl.DataFrame({"a": [value] * count})
+    assert not fitted(frame).transform(frame).any()
+    assert fitted(frame).to_dict()["columns"][0]["scale"] == 1.0
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1))
+def test_numbers_left_as_they_are_keep_their_bits(values: list[float]) -> None:
+    X = np.array([values], dtype=np.float32).T
+    assert fitted(X, standardize=False).transform(X).tobytes() == X.tobytes()
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        pl.Series([0, 1, 3], dtype=dtype)
+        for dtype in (pl.Int8, pl.UInt8, pl.Int32, pl.UInt64, pl.Int128, pl.Float32, pl.Float64)
+    ]
+    + [pl.Series([Decimal("0.0"), Decimal("1.0"), Decimal("3.0")])],
+    ids=lambda series: str(series.dtype),
+)
+def test_every_dtype_of_numbers_counts_as_numbers(series: pl.Series) -> None:
+    matrix = fitted(series.to_frame("a"), standardize=False).transform(series.to_frame("a"))
+    assert matrix.tolist() == [[0.0], [1.0], [3.0]]
+
+
+def test_a_mixed_table_by_hand() -> None:
+    encoder = fitted(GOOD.with_columns(member=pl.Series([True, False, False])), standardize=False)
+    assert encoder.input_names == ["age", "town=Bonn", "town=Ulm", "member"]
+    matrix = encoder.transform({"town": ["Bonn"], "member": [True], "age": [7]})
+    assert matrix.tolist() == [[7.0, 1.0, 0.0, 1.0]]
+
+
+def test_pandas_categories_that_are_numbers_are_categories() -> None:
+    frame = pd.DataFrame({3: pd.Categorical([10, 9, 10]), "b": [1, 2, 3]})
+    assert fitted(frame).input_names == ["3=10", "3=9", "b"]
+    assert frame[3].tolist() == [10, 9, 10]
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        GOOD.clear(),
+        GOOD.clear().lazy(),
+        GOOD.clear().to_pandas(),
+        {"town": [], "age": []},
+        np.empty((0, 2)),
+        np.empty((0, 2), dtype=object),
+    ],
+)
+def test_no_rows_to_predict_give_no_rows(empty: Any) -> None:
+    matrix = fitted(GOOD).transform(empty)
+    assert (matrix.shape, matrix.dtype) == ((0, 3), np.float32)
+
+
+class Foreign:
+    """Holds a table behind one protocol alone."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+
+class ForeignArrow(Foreign):
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.held.__arrow_c_stream__(requested_schema)
+
+
+class ForeignArray(Foreign):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.held, dtype=dtype)
+
+
+def test_protocols_of_foreign_tables() -> None:
+    assert read_table(ForeignArrow(GOOD)).equals(GOOD)
+    assert read_table(ForeignArray([[1.0, 2.0]])).rows() == [(1.0, 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "words"),
+    [
+        (None, TypeError, ["X of type NoneType", "polars or pandas DataFrame"]),
+        ("text", TypeError, ["X of type str"]),
+        (3, TypeError, ["X of type int"]),
+        (iter([[1]]), TypeError, ["X of type list_iterator"]),
+        (np.float64(3), TypeError, ["X of type numpy.float64", "0 dimensions"]),
+        (np.ones(3), TypeError, ["X of type numpy.ndarray", "1 dimensions", ".reshape(-1, 1)"]),
+        (np.ones((2, 2, 2)), TypeError, ["3 dimensions"]),
+        (np.ma.masked_array([[1.0, 2.0]], [[True, False]]), TypeError, ["masked", ".filled"]),
+        (pl.Series([1, 2]), TypeError, ["polars", "Series", ".to_frame()"]),
+        (pd.Series([1, 2]), TypeError, ["pandas", "Series", ".to_frame()"]),
+        ([1, 2], TypeError, ["X of type list", "row 0 is of type int"]),
+        ([[1, 2], "ab"], TypeError, ["row 1 is of type str"]),
+        ([[1, 2], [3]], ValueError, ["row 1 has 1 values and row 0 has 2"]),
+        ({"a": [1, 2], "b": [1]}, ValueError, ["X of type dict", "length"]),
+        ({"a": 1}, TypeError, ["X of type dict"]),
+        ({"a": [1, "x"]}, TypeError, ["column 'a' mixes", "int, str"]),
+        ([["x"], [1]], TypeError, ["column 'column_0' mixes", "int, str"]),
+        ({"a": [2**200]}, ValueError, ["X of type dict", "too large"]),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, ["pandas", "unique"]),
+        (pd.DataFrame({"a": [1j]}), ValueError, ["pandas"]),
+        ([], ValueError, ["X is empty", "0 rows"]),
+        (np.empty((0, 3)), ValueError, ["X is empty", "0 rows and 3 columns"]),
+        (np.empty((3, 0)), ValueError, ["X is empty"]),
+        (pl.DataFrame(), ValueError, ["X is empty"]),
+        (GOOD.clear(), ValueError, ["X is empty", "0 rows and 2 columns"]),
+    ],
+)
+def test_what_is_no_table_is_refused(table: Any, error: type[Exception], words: list[str]) -> None:
+    with pytest.raises(error) as refusal:
+        read_table(table)
+    assert all(word in str(refusal.value) for word in words), refusal.value
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "words"),
+    [
+        ([1.0, None, float("nan")], ValueError, ["lacks 2 of 3 values", "fill them, or drop"]),
+        ([None, "x", None], ValueError, ["lacks 2 of 3 values"]),
+        ([None, None, None], ValueError, ["lacks 3 of 3 values"]),
+        ([1.0, float("inf"), float("-inf")], ValueError, ["2 infinite values", "replace"]),
+        ([1e300, -1e300, 0.0], ValueError, ["1e+300", "too large", "rescale"]),
+        ([1.7e308, -1.7e308, 0.0], ValueError, ["1.7e+308", "too large"]),
+        ([datetime.date(2020, 1, 1)] * 3, TypeError, ["dtype Date", "cast"]),
+        ([[1], [2], [3]], TypeError, ["dtype List", "cast"]),
+        ([b"a"] * 3, TypeError, ["dtype Binary", "cast"]),
+        ([1j] * 3, TypeError, ["dtype Object", "cast"]),
+    ],
+)
+@pytest.mark.parametrize("standardize", [True, False])
+def test_what_cannot_be_encoded_is_refused(
+    values: list[Any], error: type[Exception], words: list[str], standardize: bool
+) -> None:
+    frame = pl.DataFrame([pl.Series("weight", values, strict=False)])
+    with pytest.raises(error) as refusal:
+        fitted(frame, standardize=standardize).transform(frame)
+    words = [*words, "column 'weight' of X"]
+    assert all(word in str(refusal.value) for word in words), refusal.value
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "words"),
+    [
+        ({"age": [1]}, ValueError, ["lacks the columns ['town']", "['age']", "rename"]),
+        (np.ones((1, 3)), ValueError, ["3 columns", "2 are needed", "['age', 'town']"]),
+        ({"age": [1], "town": ["Köln"]}, ValueError, ["'town'", "'Köln'", "'Bonn', 'Ulm'"]),
+        ({"age": [1], "town": [1]}, TypeError, ["'town'", "Int64", "String"]),
+        ({"age": ["1"], "town": ["Ulm"]}, TypeError, ["'age'", "String", "numeric"]),
+        ({"age": [None], "town": ["Ulm"]}, ValueError, ["'age'", "lacks 1 of 1"]),
+        ({"age": [1], "town": [None]}, ValueError, ["'town'", "lacks 1 of 1"]),
+        ({"age": [1e40], "town": ["Ulm"]}, ValueError, ["'age'", "too large"]),
+        ({"age": [1e309], "town": ["Ulm"]}, ValueError, ["'age'", "infinite"]),
+        (None, TypeError, ["NoneType"]),
+    ],
+)
+def test_what_does_not_fit_the_training_table_is_refused(
+    table: Any, error: type[Exception], words: list[str]
+) -> None:
+    with pytest.raises(error) as refusal:
+        fitted(GOOD).transform(table, argument="test")
+    assert all(word in str(refusal.value) for word in [*words, "test"]), refusal.value
+
+
+def test_pandas_without_pyarrow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(TypeError, match="X is a pandas.*needs pyarrow: install pyarrow"):
+        read_table(pd.DataFrame({"a": [1]}))
+
+
+NUMBER = {"operation": "standardize", "column": "a", "mean": 0.5, "scale": 2.0}
+LEVELS = {"operation": "one_hot", "column": "b", "levels": ["x", "y"]}
+
+
+@pytest.mark.parametrize(
+    ("d", "words"),
+    [
+        (None, "encoder: expected a dict"),
+        ({}, "encoder: expected a dict with the keys"),
+        ({"columns": [NUMBER], "more": 1}, "encoder: expected"),
+        ({"columns": {}}, "encoder.columns: expected a list"),
+        ({"columns": []}, "encoder.columns: expected a list of at least one"),
+        ({"columns": ["a"]}, r"encoder.columns\[0\]"),
+        ({"columns": [NUMBER, LEVELS, NUMBER]}, "occurs twice"),
+        ({"columns": [NUMBER | {"operation": "eval"}]}, r"columns\[0\].operation: .*'eval'"),
+        ({"columns": [NUMBER | {"operation": ["as_is"]}]}, "operation"),
+        ({"columns": [LEVELS, NUMBER | {"more": 1}]}, r"columns\[1\]: expected .* keys"),
+        ({"columns": [NUMBER | {"column": 3}]}, "column: expected a string"),
+        ({"columns": [NUMBER | {"column": "\ud800"}]}, "column: expected a string"),
+        ({"columns": [NUMBER | {"mean": "0"}]}, "mean: expected a finite number"),
+        ({"columns": [NUMBER | {"mean": True}]}, "mean: expected a finite number"),
+        ({"columns": [NUMBER | {"mean": 10**400}]}, "mean: expected a finite number"),
+        ({"columns": [NUMBER | {"mean": float("nan")}]}, "mean: expected a finite number"),
+        ({"columns": [NUMBER | {"scale": float("inf")}]}, "scale: expected a finite number"),
+        ({"columns": [NUMBER | {"scale": 0}]}, "scale: expected a number above 0"),
+        ({"columns": [NUMBER | {"scale": -1.0}]}, "scale: expected a number above 0"),
+        ({"columns": [{"operation": "as_is"}]}, "keys"),
+        ({"columns": [LEVELS | {"levels": []}]}, "levels: expected a list"),
+        ({"columns": [LEVELS | {"levels": "xy"}]}, "levels: expected a list"),
+        ({"columns": [LEVELS | {"levels": ["x", 1]}]}, "levels: expected a string"),
+        ({"columns": [LEVELS | {"levels": ["x", "x"]}]}, "levels: .* ascending"),
+        ({"columns": [LEVELS | {"levels": ["y", "x"]}]}, "levels: .* ascending"),
+    ],
+)
+def test_a_malformed_encoder_is_refused(d: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Encoder.from_dict(d)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+
+
+@given(
+    st.sampled_from([NUMBER, LEVELS]),
+    st.sampled_from(["operation", "column", "mean", "scale", "levels"]),
+    JSON,
+)
+def test_a_strangers_encoder_is_read_or_refused(
+    operation: dict[str, Any], field: str, value: Any
+) -> None:
+    d = {"columns": [operation | {field: value}]}
+    try:
+        encoder = Encoder.from_dict(d)
+    except ValueError:
+        return
+    assert Encoder.from_dict(encoder.to_dict()) == encoder
