@@ -109,7 +109,7 @@ pub fn ln(x: f64) -> f64 {
     // Subnormal numbers have no exponent of their own: bring them into range first.
     let (x, shift) = if x < f64::MIN_POSITIVE { (x * power_of_two(54), -54) } else { (x, 0) };
     let bits = x.to_bits();
-    let mut exponent = ((bits >> 52) as i64) - 1023 + shift;
+    let mut exponent = (bits >> 52).cast_signed() - 1023 + shift;
     let mut mantissa = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) | 0x3ff0_0000_0000_0000);
     if mantissa > std::f64::consts::SQRT_2 {
         mantissa /= 2.0;

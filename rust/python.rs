@@ -1,5 +1,6 @@
 //! The binding to Python: converts types and errors, and knows when to let go of the interpreter.
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+#![allow(clippy::redundant_closure_for_method_calls, reason = "attach wants any lifetime")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -66,11 +67,7 @@ fn task_of(name: &str) -> PyResult<Task> {
     }
 }
 
-fn matrix<'py>(
-    py: Python<'py>,
-    values: Vec<f32>,
-    columns: usize,
-) -> PyResult<Bound<'py, PyArray2<f32>>> {
+fn matrix(py: Python<'_>, values: Vec<f32>, columns: usize) -> PyResult<Bound<'_, PyArray2<f32>>> {
     let rows = values.len().checked_div(columns).unwrap_or(0);
     values.into_pyarray(py).reshape([rows, columns])
 }

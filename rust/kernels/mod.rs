@@ -51,7 +51,7 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     });
     if *AVX2 {
         // SAFETY: the processor was just found to have both instruction sets.
-        #[allow(unsafe_code)]
+        #[allow(unsafe_code, reason = "this file is where the instruction set is chosen")]
         unsafe {
             with_avx2(kernel)
         }

@@ -1,0 +1,168 @@
+"""The core, in Rust: what a generation does, and the values that it works on."""
+
+from typing import Literal, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+
+__version__: str
+ACTIVATIONS: list[str]
+EVENTS: list[str]
+HYPERPARAMETERS: list[str]
+OPTIMIZERS: list[str]
+CLASSIFICATION_METRICS: list[str]
+REGRESSION_METRICS: list[str]
+
+__all__ = [
+    "ACTIVATIONS",
+    "CLASSIFICATION_METRICS",
+    "EVENTS",
+    "HYPERPARAMETERS",
+    "OPTIMIZERS",
+    "REGRESSION_METRICS",
+    "Domain",
+    "Evolution",
+    "Network",
+    "Snapshot",
+    "__version__",
+    "column_statistics",
+    "evaluate",
+    "permutation",
+    "probabilities",
+    "read_header",
+]
+
+_Floats: TypeAlias = npt.NDArray[np.float32]
+_Rows: TypeAlias = npt.NDArray[np.uint32]
+_Action: TypeAlias = tuple[Literal["keep", "copy", "fresh"], int | None]
+
+@final
+class Domain:
+    """The values that one hyperparameter can take."""
+
+    @staticmethod
+    def fixed(value: float) -> Domain: ...
+    @staticmethod
+    def choices(values: list[float], ordered: bool) -> Domain: ...
+    @staticmethod
+    def range(
+        start: tuple[float, float], bounds: tuple[float, float], scale: str, integer: bool
+    ) -> Domain: ...
+
+@final
+class Network:
+    """A network: topology, activations, parameters, mask."""
+
+    def __new__(
+        cls,
+        topology: list[int],
+        activations: list[str],
+        parameters: _Floats,
+        mask: npt.NDArray[np.bool_] | None = None,
+    ) -> Network: ...
+    @property
+    def topology(self) -> list[int]: ...
+    @property
+    def activations(self) -> list[str]: ...
+    @property
+    def parameters(self) -> _Floats: ...
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def n_parameters(self) -> int: ...
+    def layers(self) -> list[tuple[_Floats, _Floats]]:
+        """Weights `(inputs, outputs)` and biases `(outputs,)` of each layer."""
+    def outputs(self, inputs: _Floats) -> _Floats:
+        """Outputs `(rows, n_outputs)` for inputs `(rows, n_inputs)`."""
+    def to_file(self, header: str) -> bytes: ...
+    @staticmethod
+    def from_file(bytes: bytes, activations: list[str]) -> Network: ...
+
+@final
+class Snapshot:
+    """A network as it was when it scored."""
+
+    @property
+    def network(self) -> Network: ...
+    @property
+    def validation_score(self) -> float | None: ...
+    @property
+    def validation_loss(self) -> float | None: ...
+    @property
+    def log_fitness(self) -> float: ...
+    @property
+    def fitness(self) -> float: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def member(self) -> int: ...
+    @property
+    def row_losses(self) -> _Floats: ...
+    @property
+    def hyperparameters(self) -> dict[str, float | int | str | None]: ...
+
+@final
+class Evolution:
+    """A run and its state: the four functions of a generation, and what they leave behind."""
+
+    def __new__(
+        cls,
+        inputs: _Floats,
+        targets: _Floats,
+        *,
+        task: str,
+        output: str,
+        loss: str,
+        decay_biases: bool,
+        target_scale: list[float],
+        sample_weight: list[float] | None,
+        train: _Rows,
+        validation: _Rows,
+        seed: int,
+        k: int,
+        space: dict[str, Domain],
+        activations: list[str],
+        metric: str,
+        anchors: tuple[float, float] | None,
+        score_base: float,
+        size_base: float,
+        n_jobs: int,
+    ) -> Evolution: ...
+    def train(self, epochs: int, deadline: float | None = None) -> bool:
+        """Train every member; False if the deadline came first and nothing was changed."""
+    def score(self, custom: list[float] | None = None) -> None:
+        """Score every member and record the generation."""
+    def validation_outputs(self) -> list[_Floats]: ...
+    def plan(self) -> list[_Action]: ...
+    def apply(self, plan: list[_Action]) -> None: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def improved(self) -> int: ...
+    def best(self) -> Snapshot | None: ...
+    def most_accurate(self) -> Snapshot | None: ...
+    def one_se(self) -> Snapshot | None: ...
+    def front(self) -> list[Snapshot]: ...
+    def history(self, first: int) -> dict[str, npt.NDArray[np.generic]]: ...
+    def to_bytes(self) -> bytes: ...
+    @staticmethod
+    def from_bytes(bytes: bytes, n_jobs: int) -> Evolution: ...
+
+def read_header(bytes: bytes) -> str: ...
+def column_statistics(values: npt.NDArray[np.float64], rows: _Rows) -> tuple[float, float]: ...
+def permutation(seed: int, n: int) -> _Rows: ...
+def probabilities(output: str, outputs: _Floats) -> _Floats: ...
+def evaluate(
+    outputs: _Floats,
+    targets: _Floats,
+    *,
+    task: str,
+    output: str,
+    target_scale: list[float],
+    sample_weight: list[float] | None,
+    metric: str,
+) -> tuple[float, float]: ...
