@@ -212,7 +212,8 @@ def too_large(series: pl.Series, argument: str) -> ValueError:
     """Return the error for a column whose encoding is beyond float32."""
     return ValueError(
         f"{place(series.name, argument)} holds numbers from {series.min()!r} to {series.max()!r}, "
-        "too large for float32: rescale it, or take its logarithm"
+        "too large for float32 or too far from the training rows': rescale it, or take its "
+        "logarithm"
     )
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from apbt_rs import _fields
 from apbt_rs._columns import AsIs, OneHot, Standardize, is_text, numbers
-from apbt_rs._tables import read_table, select_columns
+from apbt_rs._tables import has_names, read_table, select_columns
 
 __all__ = ["Encoder", "read_table"]
 
@@ -107,7 +107,9 @@ class Encoder:
             If columns are missing, or hold missing or infinite values, or levels that training
             never saw.
         """
-        frame = select_columns(X, [op.column for op in self.columns], argument=argument)
+        frame = read_table(X, argument=argument, allow_empty=True)
+        names = [op.column for op in self.columns]
+        frame = select_columns(frame, names, named=has_names(X), argument=argument)
         matrix = np.empty((frame.height, self.n_inputs), dtype=np.float32)
         first = 0
         for op, series in zip(self.columns, frame.get_columns(), strict=True):

@@ -11,16 +11,17 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-ACCEPTED = (
+TABLES = (
     "a polars or pandas DataFrame, an Arrow table, a dict of columns, a 2-D NumPy array "
     "or a list of rows"
 )
+TARGETS = f"a Series, a 1-D NumPy array or a list of values; for several targets {TABLES}"
 REFUSALS = (
     TypeError,
     ValueError,
@@ -56,7 +57,7 @@ def read_table(X: Any, *, argument: str = "X", allow_empty: bool = False) -> pl.
     ValueError
         If `X` has no columns or no rows, or its columns or rows differ in length.
     """
-    return _checked(_convert(X, argument, _table), argument, allow_empty)
+    return _checked(_convert(X, argument, _table, TABLES), argument, allow_empty)
 
 
 def read_target(y: Any, *, argument: str = "y", allow_empty: bool = False) -> pl.DataFrame:
@@ -81,23 +82,27 @@ def read_target(y: Any, *, argument: str = "y", allow_empty: bool = False) -> pl
     TypeError, ValueError
         As `read_table`.
     """
-    frame = _checked(_convert(y, argument, _target), argument, allow_empty)
+    frame = _checked(_convert(y, argument, _target, TARGETS), argument, allow_empty)
     if frame.width == 1 and (frame.columns == [""] or not has_names(y)):
         return frame.rename({frame.columns[0]: argument})
     return frame
 
 
-def select_columns(X: Any, columns: Sequence[str], *, argument: str = "X") -> pl.DataFrame:
-    """Read those columns of a table, in that order: by name, or by position if it has no names.
+def select_columns(
+    frame: pl.DataFrame, columns: Sequence[str], *, named: bool, argument: str
+) -> pl.DataFrame:
+    """Return those columns of a table, in that order: by name, or by position if it has no names.
 
     Parameters
     ----------
-    X : table of shape (rows, at least len(columns))
-        What `read_table` reads; no rows will do.
+    frame : polars.DataFrame of shape (rows, at least len(columns))
+        What `read_table` or `read_target` gave.
     columns : sequence of str
         Names of the columns wanted. Others are ignored.
+    named : bool
+        Whether the names are the user's own; see `has_names`.
     argument : str
-        The caller's name for `X` in errors.
+        The caller's name for the table in errors.
 
     Returns
     -------
@@ -105,19 +110,16 @@ def select_columns(X: Any, columns: Sequence[str], *, argument: str = "X") -> pl
 
     Raises
     ------
-    TypeError
-        If `X` is no table.
     ValueError
         If columns are missing, or a table without names has another number of them.
     """
-    frame = read_table(X, argument=argument, allow_empty=True)
-    if not has_names(X):
+    if not named:
         if frame.width != len(columns):
             raise ValueError(
-                f"{argument} has {frame.width} columns without names where "
-                f"{len(columns)} are needed: give the columns {list(columns)} in this order"
+                f"{argument} has {frame.width} columns without names where {len(columns)} are "
+                f"needed: give {list(columns)}, in this order"
             )
-        frame.columns = list(columns)
+        return frame.rename(dict(zip(frame.columns, columns, strict=True)))
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise ValueError(
@@ -143,7 +145,9 @@ def _checked(frame: pl.DataFrame, argument: str, allow_empty: bool) -> pl.DataFr
     return frame
 
 
-def _convert(value: Any, argument: str, convert: Any) -> pl.DataFrame:
+def _convert(
+    value: Any, argument: str, convert: Callable[[Any], pl.DataFrame], accepted: str
+) -> pl.DataFrame:
     """Call `convert(value)`; what it refuses is an error that names the argument and its type."""
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     if _is_pandas(value) and importlib.util.find_spec("pyarrow") is None:
@@ -152,14 +156,13 @@ def _convert(value: Any, argument: str, convert: Any) -> pl.DataFrame:
             "or give a polars DataFrame or a NumPy array"
         )
     try:
-        frame: pl.DataFrame = convert(value)
+        return convert(value)
     except REFUSALS as error:
         refusal = TypeError if isinstance(error, TypeError) else ValueError
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise refusal(
-            f"{argument} of type {kind} cannot be read: {reason}; give {ACCEPTED}"
+            f"{argument} of type {kind} cannot be read: {reason}; give {accepted}"
         ) from error
-    return frame
 
 
 def _table(X: Any) -> pl.DataFrame:
@@ -223,6 +226,7 @@ def _array_table(X: np.ndarray) -> pl.DataFrame:
         raise TypeError(f"the array has {X.ndim} dimensions, not 2{remedy}")
     if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
         X = X.astype(np.float64)
+    X = X.astype(X.dtype.newbyteorder("="), copy=False)
     return pl.DataFrame([_column(f"column_{i}", X[:, i]) for i in range(X.shape[1])])
 
 

@@ -16,7 +16,7 @@ import polars as pl
 from apbt_rs import _fields
 from apbt_rs._columns import AsIs, Standardize, is_text, numbers, place, statistics
 from apbt_rs._labels import Labels
-from apbt_rs._tables import read_target, select_columns
+from apbt_rs._tables import has_names, read_target, select_columns
 
 __all__ = ["Targets", "check_lengths", "class_codes", "read_target"]
 
@@ -192,10 +192,11 @@ class Targets:
 
     def _select(self, y: Any, argument: str) -> list[pl.Series]:
         """Read the columns of `y` that the operations take."""
-        if len(self.columns) > 1:
-            return select_columns(y, self.names, argument=argument).get_columns()
         frame = read_target(y, argument=argument, allow_empty=True)
-        if frame.width != 1:
+        if len(self.columns) > 1:
+            named = has_names(y)
+            frame = select_columns(frame, self.names, named=named, argument=argument)
+        elif frame.width != 1:
             raise ValueError(f"{argument} has {frame.width} columns: one is needed, select it")
         return frame.get_columns()
 
