@@ -116,7 +116,8 @@ def resolve_split(
     if isinstance(spec, (float, np.floating)):
         return held_out(float(spec), n_rows, strata, seed, argument=argument)
     if not isinstance(spec, (Sequence, np.ndarray, pl.Series)) and not hasattr(spec, "__array__"):
-        raise TypeError(f"{argument}={spec!r:.80} is of type {type(spec).__name__}: expected {words}")
+        kind = type(spec).__name__
+        raise TypeError(f"{argument}={spec!r:.80} is of type {kind}: expected {words}")
     return _partition(_indices(spec, n_rows, argument), n_rows)
 
 
