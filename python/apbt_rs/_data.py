@@ -1,0 +1,189 @@
+"""A run's data: the user's tables, encoded and split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from apbt_rs._encoding import Encoder
+from apbt_rs._settings import Preset, Settings
+from apbt_rs._splits import check_classes, resolve_split
+from apbt_rs._tables import read_table, read_target
+from apbt_rs._targets import Targets, check_lengths, class_codes
+
+__all__ = ["Answers", "Data", "prepare"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was right for some rows.
+
+    Attributes
+    ----------
+    inputs : float32 array of shape (rows, n_inputs)
+    targets : float32 array of shape (rows, n_outputs)
+    labels : polars Series or DataFrame of shape (rows,) or (rows, n_targets)
+        The targets as the user gave them.
+    weights : list of float, or None
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    labels: pl.Series | pl.DataFrame
+    weights: list[float] | None
+
+
+@dataclass(frozen=True)
+class Data:
+    """The encoded tables, those of `validation=` and `test=` appended, and the splits."""
+
+    encoder: Encoder
+    targets: Targets
+    inputs: np.ndarray
+    outputs: np.ndarray
+    weights: list[float] | None
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray | None
+    frame: pl.DataFrame  # the targets as the user gave them
+
+    def answers(self, rows: np.ndarray) -> Answers:
+        """Return what was right for some rows."""
+        weights = None if self.weights is None else [self.weights[row] for row in rows]
+        picked = self.frame[rows]
+        labels = picked.to_series() if picked.width == 1 else picked
+        return Answers(self.inputs[rows], self.outputs[rows], labels, weights)
+
+
+def prepare(
+    X: Any, y: Any, sample_weight: Any, settings: Settings, preset: Preset, seed: int
+) -> Data:
+    """Read, split and encode the tables.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, the value and what would be right.
+    """
+    frame, target = read_table(X), read_target(y)
+    check_lengths(frame.height, target.height)
+    weights = _weights(sample_weight, frame.height)
+    strata = class_codes(target, task=settings.task)
+    rest, test = _test_rows(settings.test, frame.height, strata, seed)
+    train, validation = _validation_rows(settings.validation, rest, frame.height, strata, seed)
+    if strata is not None:
+        classes = np.unique(strata[train])
+        if len(classes) < 2:
+            raise ValueError("validation: the training rows have one class only; keep others too")
+
+    encoder = Encoder.fit(frame, train, standardize=preset.standardize)
+    targets = Targets.fit(
+        target,
+        rows=train,
+        task=settings.task,
+        standardize=preset.standardize,
+        one_hot_binary=preset.sigmoid_outputs,
+    )
+    inputs, outputs = [encoder.transform(frame)], [targets.transform(target)]
+    frames = [target]
+    for name in ("validation", "test"):
+        given = getattr(settings, name)
+        if isinstance(given, tuple):
+            held_X, held_y = _pair(given, name)
+            inputs.append(encoder.transform(held_X, argument=f"{name}[0]"))
+            outputs.append(targets.transform(held_y, argument=f"{name}[1]"))
+            check_lengths(
+                len(inputs[-1]),
+                len(outputs[-1]),
+                X_argument=f"{name}[0]",
+                y_argument=f"{name}[1]",
+            )
+            if len(inputs[-1]) == 0:
+                raise ValueError(f"{name}: has no rows")
+            held = read_target(held_y, argument=f"{name}[1]")
+            frames.append(held.rename(dict(zip(held.columns, target.columns, strict=True))))
+            first = sum(len(part) for part in inputs[:-1])
+            rows = np.arange(first, first + len(inputs[-1]), dtype=np.uint32)
+            if name == "validation":
+                validation = rows
+            else:
+                test = rows
+    if weights is not None:
+        # Rows of a table of their own weigh as much as an average one.
+        extra = sum(len(part) for part in inputs[1:])
+        weights = weights + [float(np.mean(np.take(weights, train)))] * extra
+    data = Data(
+        encoder,
+        targets,
+        np.concatenate(inputs),
+        np.concatenate(outputs),
+        weights,
+        train,
+        validation,
+        test,
+        pl.concat(frames, how="vertical_relaxed"),
+    )
+    if strata is not None:
+        codes = targets.codes(data.frame.to_series())
+        check_classes(codes, train, validation, classes=targets.classes)
+    return data
+
+
+def _pair(given: tuple[Any, ...], name: str) -> tuple[Any, Any]:
+    if len(given) != 2:
+        raise ValueError(f"{name}: a tuple of {len(given)}: expected (X, y)")
+    return given
+
+
+def _test_rows(
+    spec: Any, n_rows: int, strata: np.ndarray | None, seed: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the rows that remain, and those kept for the test, if any come from the table."""
+    every = np.arange(n_rows, dtype=np.uint32)
+    if spec is None or isinstance(spec, tuple):
+        return every, None
+    return resolve_split(spec, n_rows, strata, seed, "test")
+
+
+def _validation_rows(
+    spec: Any, rest: np.ndarray, n_rows: int, strata: np.ndarray | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return training and validation rows, among those that are not kept for the test."""
+    if isinstance(spec, tuple):
+        return rest, rest  # the validation rows are appended later
+    if isinstance(spec, (str, float, np.floating)):
+        codes = None if strata is None else strata[rest]
+        train, validation = resolve_split(spec, len(rest), codes, seed, "validation")
+        return rest[train], rest[validation]
+    _, validation = resolve_split(spec, n_rows, strata, seed, "validation")
+    both = np.setdiff1d(validation, rest)
+    if len(both):
+        raise ValueError(f"validation: row {both[0]} is kept for the test: no row can serve both")
+    train = np.setdiff1d(rest, validation)
+    if len(train) == 0:
+        raise ValueError("validation: no row is left to train on: name fewer rows")
+    return train, validation
+
+
+def _weights(sample_weight: Any, n_rows: int) -> list[float] | None:
+    if sample_weight is None:
+        return None
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError("sample_weight: expected one number for each row") from error
+    if weights.ndim != 1:
+        raise ValueError(f"sample_weight: has shape {weights.shape}: expected ({n_rows},)")
+    check_lengths(n_rows, len(weights), y_argument="sample_weight")
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any():
+        raise ValueError(
+            f"sample_weight: row {bad.argmax()} has {weights[bad.argmax()]}: weights are finite "
+            "and not negative"
+        )
+    if not weights.any():
+        raise ValueError("sample_weight: all weights are zero: give some row a positive one")
+    return [float(weight) for weight in weights]

@@ -1,0 +1,293 @@
+"""The run loop: Algorithm 1 of the paper, over the core's four functions of a generation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from apbt_rs import _core
+from apbt_rs._data import Data, prepare
+from apbt_rs._frames import history_frame, schedule_frame
+from apbt_rs._metrics import Metric, resolve
+from apbt_rs._network import Network, answers_from_outputs
+from apbt_rs._progress import Progress
+from apbt_rs._result import Result
+from apbt_rs._settings import Preset, Settings
+from apbt_rs._space import Space
+
+__all__ = ["Evolution", "Generation"]
+
+PAPER_FITNESS = (1.09, 1.02)
+_SLICE = 0.25  # seconds of training between two looks at the clock
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What an `Evolution` yields after each generation.
+
+    Attributes
+    ----------
+    number : int
+        0 for the population before any training.
+    epoch : int
+        Epochs trained by then.
+    best_score, best_log_fitness : float
+        Score and logarithm of fitness of the best network so far; NaN before there is one.
+    best_size : int
+        Its size.
+    """
+
+    number: int
+    epoch: int
+    best_score: float
+    best_log_fitness: float
+    best_size: int
+
+
+class Evolution(Iterator[Generation]):
+    """A run that is watched, paused or steered: iterate to go on by a generation.
+
+    It comes from `evolve`. It can be pickled between two generations and goes on, elsewhere too,
+    as if it had not been stopped.
+
+    Attributes
+    ----------
+    history : polars.DataFrame
+        The history so far.
+    """
+
+    def __init__(
+        self, X: Any, y: Any, sample_weight: Any, settings: Settings, preset: Preset
+    ) -> None:
+        self._started = time.monotonic()
+        space = Space.of(settings.space, preset.space)
+        self._seed = settings.drawn_seed()
+        self._data = prepare(X, y, sample_weight, settings, preset, self._seed)
+        targets = self._data.targets
+        self._metric = resolve(settings.metric, targets.task)
+        self._settings = settings
+        rows = len(self._data.train)
+        self._epochs = settings.epochs or automatic_epochs(rows)
+        self._readiness = settings.readiness or max(1, min(20, self._epochs // 20))
+        self._output, loss = _objective(targets.task, targets.n_outputs, preset)
+        inputs = self._data.inputs
+        score_base, size_base = settings.fitness or automatic_fitness(
+            inputs.shape[1], targets.n_outputs, preset
+        )
+        self._core = _core.Evolution(
+            inputs,
+            self._data.outputs,
+            task=targets.task,
+            output=self._output,
+            loss=loss,
+            decay_biases=preset.decay_biases,
+            target_scale=targets.scale,
+            sample_weight=self._data.weights,
+            train=self._data.train,
+            validation=self._data.validation,
+            seed=self._seed,
+            k=settings.k,
+            space=space.domains,
+            activations=space.activations,
+            metric=self._metric.core_name,
+            anchors=self._metric.anchors,
+            score_base=float(score_base),
+            size_base=float(size_base),
+            n_jobs=settings.threads(),
+        )
+        self._scored = False
+        self._left = 0  # epochs of a generation that was interrupted
+        self._stopped_by: str | None = None
+        self._epoch_seconds = 0.0
+
+    def __iter__(self) -> Evolution:
+        return self
+
+    def __next__(self) -> Generation:
+        """Go on by a generation: exploit and explore, train, score, record."""
+        if self._stopped_by is not None:
+            raise StopIteration
+        if self._scored:
+            if self._left == 0:
+                self._core.apply(self._core.plan())
+                self._left = min(self._readiness, self._epochs - self._core.epoch)
+            if self._train() == 0:
+                raise StopIteration
+        self._core.score(self._custom_scores())
+        self._scored = True
+        generation = self._generation()
+        for callback in self._settings.callbacks:
+            callback(self, generation)
+        self._look_for_the_end()
+        return generation
+
+    @property
+    def history(self) -> pl.DataFrame:
+        """The history so far: one row per member and generation."""
+        return history_frame(self._core.history(0))
+
+    def stop(self) -> None:
+        """End the run after the generation that is in work; for callbacks."""
+        self._stopped_by = self._stopped_by or "callback"
+
+    def finish(self) -> Result:
+        """Go on to the end and return the result."""
+        progress = Progress(self._epochs, shown=self._settings.progress)
+        try:
+            for one in self:
+                progress.show(one.epoch, one.best_score, one.best_log_fitness, one.best_size)
+        finally:
+            progress.close()
+        return self.result()
+
+    def result(self) -> Result:
+        """Return the result of what was evolved so far.
+
+        Raises
+        ------
+        ValueError
+            If no network has a finite score.
+        """
+        if not self._scored:
+            next(self)
+        best, most_accurate = self._core.best(), self._core.most_accurate()
+        chosen = {
+            "best": best,
+            "most_accurate": most_accurate,
+            "one_se": self._core.one_se(),
+        }[self._settings.rule]
+        if best is None or most_accurate is None or chosen is None:
+            raise ValueError(
+                f"metric {self._metric.name!r}: no network had a finite score; check what the "
+                "metric returns, or lower space['learning_rate']"
+            )
+        history = self.history
+        return Result(
+            best=self._network(best, history),
+            most_accurate=self._network(most_accurate, history),
+            chosen=self._network(chosen, history),
+            front=[self._network(one, history) for one in self._core.front()],
+            history=history,
+            task=self._data.targets.task,
+            metric=self._metric.name,
+            rule=self._settings.rule,
+            seed=self._seed,
+            stopped_by=self._stopped_by or "callback",
+            seconds=time.monotonic() - self._started,
+        )
+
+    def _train(self) -> int:
+        """Train the epochs that are left of this generation, in slices; return how many were."""
+        trained = 0
+        while self._left > 0:
+            epochs = 1
+            if self._epoch_seconds > 0:
+                epochs = min(self._left, max(1, int(_SLICE / self._epoch_seconds)))
+            deadline = None
+            if self._settings.time_limit is not None:
+                deadline = self._settings.time_limit - (time.monotonic() - self._started)
+            started = time.monotonic()
+            if (deadline is not None and deadline <= 0) or not self._core.train(epochs, deadline):
+                self._stopped_by = "time_limit"
+                break
+            self._epoch_seconds = (time.monotonic() - started) / epochs
+            trained += epochs
+            self._left -= epochs
+        return trained
+
+    def _custom_scores(self) -> list[float] | None:
+        """Score every member by the user's metric, if there is one."""
+        if self._metric.function is None:
+            return None
+        labels = self._data.answers(self._data.validation).labels
+        return [
+            self._metric(labels, _response(self._data, self._output, self._metric, outputs))
+            for outputs in self._core.validation_outputs()
+        ]
+
+    def _generation(self) -> Generation:
+        best = self._core.best()
+        nan = float("nan")
+        score = None if best is None else best.validation_score
+        return Generation(
+            number=self._core.generation,
+            epoch=self._core.epoch,
+            best_score=nan if score is None else score,
+            best_log_fitness=nan if best is None else best.log_fitness,
+            best_size=0 if best is None else best.network.size,
+        )
+
+    def _look_for_the_end(self) -> None:
+        patience = self._settings.patience
+        if self._core.epoch >= self._epochs:
+            self._stopped_by = self._stopped_by or "epochs"
+        elif patience is not None and self._core.generation - self._core.improved >= patience:
+            self._stopped_by = self._stopped_by or "patience"
+
+    def _network(self, snapshot: _core.Snapshot, history: pl.DataFrame) -> Network:
+        score, loss = snapshot.validation_score, snapshot.validation_loss
+        assert score is not None  # the archive passes over what has none
+        assert loss is not None
+        network = Network(
+            core=snapshot.network,
+            encoder=self._data.encoder,
+            targets=self._data.targets,
+            metric=self._metric.name,
+            validation_score=score,
+            validation_loss=loss,
+            log_fitness=snapshot.log_fitness,
+            fitness=snapshot.fitness,
+            generation=snapshot.generation,
+            member=snapshot.member,
+            hyperparameters=snapshot.hyperparameters,
+            lineage=schedule_frame(history, snapshot.generation, snapshot.member),
+        )
+        if self._data.test is None:
+            return network
+        score, loss = network.test(self._data.answers(self._data.test), self._metric)
+        return replace(network, test_score=score, test_loss=loss)
+
+    def __getstate__(self) -> dict[str, Any]:
+        elapsed = time.monotonic() - self._started
+        return {**self.__dict__, "_core": self._core.to_bytes(), "_started": elapsed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._started = time.monotonic() - state["_started"]
+        self._core = _core.Evolution.from_bytes(state["_core"], self._settings.threads())
+
+
+def automatic_epochs(rows: int) -> int:
+    """Return the default number of epochs: 300, fewer for tables of more than 1,000 rows."""
+    return max(20, min(300, 300_000 // rows))
+
+
+def automatic_fitness(n_inputs: int, n_outputs: int, preset: Preset) -> tuple[float, float]:
+    """Return fitness's two bases: the paper's, with a gentler price of size for larger tables.
+
+    The network without a hidden layer has `n_inputs · n_outputs` weights, 12 for Iris. Where it
+    has more, a weight costs as much less, so that this network's price stays what it is there.
+    """
+    score_base, size_base = PAPER_FITNESS
+    if not preset.sigmoid_outputs:
+        size_base = 1 + (size_base - 1) * min(1.0, 12 / (n_inputs * n_outputs))
+    return score_base, size_base
+
+
+def _objective(task: str, n_outputs: int, preset: Preset) -> tuple[str, str]:
+    """Return the output layer's activation and the loss that training makes small."""
+    if task == "regression":
+        return "identity", "squared_error"
+    if preset.sigmoid_outputs:
+        return "sigmoid", "squared_error"
+    return ("sigmoid" if n_outputs == 1 else "softmax"), "cross_entropy"
+
+
+def _response(data: Data, output: str, metric: Metric, outputs: Any) -> Any:
+    if metric.response == "predict_proba":
+        return _core.probabilities(output, outputs)
+    return answers_from_outputs(data.targets, output, outputs)

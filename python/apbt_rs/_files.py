@@ -1,0 +1,233 @@
+"""Saved networks and results (DESIGN §8): loading runs no code, and every byte is checked.
+
+A network is one safetensors file, which the core writes and reads; its header is JSON. A result is
+a line that names the format, a line with the SHA-256 of what follows, and an Arrow IPC stream with
+one row for each part: the networks' files, the history as Parquet, the rest as JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from apbt_rs import _core, _fields
+from apbt_rs._encoding import Encoder
+from apbt_rs._frames import HISTORY
+from apbt_rs._targets import Targets
+
+if TYPE_CHECKING:
+    from apbt_rs._network import Network
+    from apbt_rs._result import Result
+
+__all__ = ["load", "network_from_bytes", "network_to_bytes", "result_to_bytes", "write"]
+
+FORMAT = 1
+_RESULT = b"apbt-rs result "
+_SCORES = ("validation_score", "validation_loss", "log_fitness", "fitness")
+_TEST = ("test_score", "test_loss")
+
+
+def load(path: str | os.PathLike[str]) -> Network | Result:
+    """Load a network or a result that was saved.
+
+    Parameters
+    ----------
+    path : path
+        What `Network.save` or `Result.save` wrote.
+
+    Returns
+    -------
+    Network or Result
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is not such a file, is damaged, or was written by a newer version.
+
+    Examples
+    --------
+    >>> import apbt_rs, os, tempfile
+    >>> X, y = apbt_rs.datasets.load_iris()
+    >>> net = apbt_rs.run(X, y, k=20, epochs=50, seed=0, progress=False).chosen
+    >>> path = os.path.join(tempfile.mkdtemp(), "iris.apbt")
+    >>> net.save(path)
+    >>> apbt_rs.load(path).predict(X).equals(net.predict(X))
+    True
+    """
+    data = Path(path).read_bytes()
+    try:
+        return result_from_bytes(data) if data.startswith(_RESULT) else network_from_bytes(data)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from error
+
+
+def write(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file that appears whole, or not at all."""
+    target = Path(path)
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # The temporary file is for its owner alone; the saved one is as any new file.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def network_to_bytes(network: Network) -> bytes:
+    """Return a network as a file's bytes."""
+    header = {
+        "format": FORMAT,
+        "version": _core.__version__,
+        "activations": network.activations,
+        "encoder": network.encoder.to_dict(),
+        "targets": network.targets.to_dict(),
+        "metric": network.metric,
+        "scores": {name: _to_json(getattr(network, name)) for name in (*_SCORES, *_TEST)},
+        "generation": network.generation,
+        "member": network.member,
+        "hyperparameters": network.hyperparameters,
+        "schedule": _schedule_to_json(network.lineage),
+    }
+    return network.core.to_file(json.dumps(header, allow_nan=False))
+
+
+def network_from_bytes(data: bytes) -> Network:
+    """Return the network in a file's bytes; raise ValueError if they are not sound."""
+    from apbt_rs._network import Network
+
+    header = _json(_core.read_header(data))
+    _check_format(header)
+    names = ["format", "version", "activations", "encoder", "targets", "metric", "scores"]
+    names += ["generation", "member", "hyperparameters", "schedule"]
+    header = _fields.fields(header, names, "header")
+    activations = [
+        _fields.text(one, "activations")
+        for one in _fields.items(header["activations"], "activations")
+    ]
+    scores = _fields.fields(header["scores"], [*_SCORES, *_TEST], "scores")
+    values = {name: _from_json(scores[name], f"scores.{name}") for name in _SCORES}
+    tests = {
+        name: None if scores[name] is None else _from_json(scores[name], f"scores.{name}")
+        for name in _TEST
+    }
+    network = Network(
+        core=_core.Network.from_file(data, activations),
+        encoder=Encoder.from_dict(header["encoder"]),
+        targets=Targets.from_dict(header["targets"]),
+        metric=_fields.text(header["metric"], "metric"),
+        generation=_fields.whole(header["generation"], "generation"),
+        member=_fields.whole(header["member"], "member"),
+        hyperparameters=_hyperparameters(header["hyperparameters"]),
+        lineage=_schedule_from_json(header["schedule"]),
+        **values,
+        **tests,
+    )
+    shape = (network.encoder.n_inputs, network.targets.n_outputs)
+    if (network.topology[0], network.topology[-1]) != shape:
+        raise ValueError(f"a network of topology {network.topology} for an encoding of {shape}")
+    return network
+
+
+def result_to_bytes(result: Result) -> bytes:
+    """Return a result as a file's bytes."""
+    history = io.BytesIO()
+    result.history.write_parquet(history)
+    networks = result.networks()
+    rest = {"version": _core.__version__, **result.facts(), "names": [one[0] for one in networks]}
+    parts = [json.dumps(rest, allow_nan=False).encode(), history.getvalue()]
+    parts += [network_to_bytes(network) for _, network in networks]
+    payload = io.BytesIO()
+    pl.DataFrame({"part": parts}, schema={"part": pl.Binary}).write_ipc_stream(payload)
+    digest = hashlib.sha256(payload.getvalue()).hexdigest().encode()
+    return _RESULT + str(FORMAT).encode() + b"\n" + digest + b"\n" + payload.getvalue()
+
+
+def result_from_bytes(data: bytes) -> Result:
+    """Return the result in a file's bytes; raise ValueError if they are not sound."""
+    from apbt_rs._result import Result
+
+    first, _, rest = data.partition(b"\n")
+    digest, _, payload = rest.partition(b"\n")
+    number = first[len(_RESULT) :].decode("ascii", "replace")
+    if number != str(FORMAT):
+        raise ValueError(f"a result of format {number!r}, not {FORMAT}: upgrade apbt-rs to read it")
+    if hashlib.sha256(payload).hexdigest().encode() != digest:
+        raise ValueError("the file is damaged: its hash does not match")
+    parts = pl.read_ipc_stream(io.BytesIO(payload))["part"].to_list()
+    facts = _json(parts[0].decode())
+    history = pl.read_parquet(io.BytesIO(parts[1]))
+    networks = [network_from_bytes(part) for part in parts[2:]]
+    return Result.from_parts(facts, history, networks)
+
+
+def _check_format(header: Any) -> None:
+    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+        raise ValueError("the header names no format")
+    if header["format"] != FORMAT:
+        raise ValueError(
+            f"a network of format {header['format']}, not {FORMAT}: upgrade apbt-rs to read it"
+        )
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the header is not readable: {error}") from error
+
+
+def _to_json(value: float | None) -> float | str | None:
+    """Infinite numbers as text: JSON has none."""
+    return str(value) if value in (float("inf"), float("-inf")) else value
+
+
+def _from_json(value: object, where: str) -> float:
+    if value in ("inf", "-inf"):
+        return float(str(value))
+    return _fields.number(value, where)
+
+
+def _hyperparameters(value: object) -> dict[str, float | int | str | None]:
+    fields = _fields.fields(value, _core.HYPERPARAMETERS, "hyperparameters")
+    for name, one in fields.items():
+        if one is not None and not isinstance(one, (int, float, str)):
+            raise ValueError(f"hyperparameters.{name}: {one!r:.80} is no value")
+    return fields  # type: ignore[return-value]
+
+
+def _schedule_to_json(frame: pl.DataFrame) -> dict[str, list[Any]]:
+    columns = frame.to_dict(as_series=False)
+    for name, dtype in HISTORY.items():
+        if dtype == pl.Float64:
+            columns[name] = [_to_json(value) for value in columns[name]]
+    return columns
+
+
+def _schedule_from_json(value: object) -> pl.DataFrame:
+    columns = dict(_fields.fields(value, list(HISTORY), "schedule"))
+    for name, dtype in HISTORY.items():
+        values = _fields.items(columns[name], f"schedule.{name}")
+        if dtype == pl.Float64:
+            columns[name] = [
+                None if one is None else _from_json(one, f"schedule.{name}") for one in values
+            ]
+    try:
+        return pl.DataFrame({name: columns[name] for name in HISTORY}, schema=HISTORY)
+    except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
+        raise ValueError(f"schedule: not a history: {error}") from error

@@ -1,0 +1,116 @@
+"""Every DataFrame that the package returns is built here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from apbt_rs import _core
+
+if TYPE_CHECKING:
+    from apbt_rs._network import Network
+
+__all__ = ["HISTORY", "history_frame", "schedule_frame", "summary_frame"]
+
+_EVENT = pl.Enum(_core.EVENTS)
+_OPTIMIZER = pl.Enum(_core.OPTIMIZERS)
+_ACTIVATION = pl.Enum(_core.ACTIVATIONS)
+
+HISTORY: dict[str, pl.DataType] = {
+    "generation": pl.Int64(),
+    "epoch": pl.Int64(),
+    "member": pl.Int64(),
+    "event": _EVENT,
+    "parent": pl.Int64(),
+    "train_loss": pl.Float64(),
+    "validation_loss": pl.Float64(),
+    "validation_score": pl.Float64(),
+    "log_fitness": pl.Float64(),
+    "fitness": pl.Float64(),
+    "size": pl.Int64(),
+    "topology": pl.List(pl.Int64),
+    "activation": pl.List(_ACTIVATION),
+    "learning_rate": pl.Float64(),
+    "momentum": pl.Float64(),
+    "weight_decay": pl.Float64(),
+    "batch_size": pl.Int64(),
+    "optimizer": _OPTIMIZER,
+}
+"""Columns of the history: one row per member and generation, in that order (DESIGN §7)."""
+
+
+def history_frame(columns: Mapping[str, Any]) -> pl.DataFrame:
+    """Build the history from the core's columns: one row per member and generation (DESIGN §7)."""
+    lengths = columns["topology_length"].astype(np.int64)
+
+    def names(values: Any, known: list[str], dtype: pl.DataType) -> pl.Series:
+        places = np.nan_to_num(values).astype(np.int64)
+        return pl.Series(np.array(known, dtype=object)[places], dtype=pl.String).cast(dtype)
+
+    def lists(values: pl.Series, lengths: Any) -> pl.Series:
+        row = np.repeat(np.arange(len(lengths)), lengths)
+        grouped = pl.DataFrame({"row": row, "values": values}).group_by("row", maintain_order=True)
+        filled = grouped.agg("values")
+        rows = pl.DataFrame({"row": np.arange(len(lengths))})
+        joined = rows.join(filled, on="row", how="left", maintain_order="left")["values"]
+        return joined.fill_null(pl.Series([[]], dtype=joined.dtype))
+
+    parent = pl.Series(columns["parent"])
+    derived = {
+        "event": names(columns["event"], _core.EVENTS, _EVENT),
+        "parent": parent.set(parent < 0, None),
+        "topology": lists(pl.Series(columns["topology"]), lengths),
+        "activation": lists(
+            names(columns["activation"], _core.ACTIVATIONS, _ACTIVATION), lengths - 2
+        ),
+        "optimizer": names(columns["optimizer"], _core.OPTIMIZERS, _OPTIMIZER),
+    }
+    plain = {
+        name: pl.Series(columns[name], nan_to_null=True) for name in HISTORY if name not in derived
+    }
+    every = {**plain, **derived}
+    return pl.DataFrame({name: every[name].cast(dtype) for name, dtype in HISTORY.items()})
+
+
+def schedule_frame(history: pl.DataFrame, generation: int, member: int) -> pl.DataFrame:
+    """Return the rows of a member's line of ancestors, itself included, in time order."""
+    k = history.height // (history["generation"].max() + 1)  # type: ignore[operator]
+    parents = history["parent"].to_list()
+    # Rows stand in order of generation and member.
+    row: int | None = generation * k + member
+    rows = []
+    while row is not None:
+        rows.append(row)
+        parent = parents[row]
+        row = None if parent is None else (row // k - 1) * k + parent
+    return history[rows[::-1]]
+
+
+def summary_frame(networks: Iterable[tuple[str, Network]]) -> pl.DataFrame:
+    """Return one row per named network: what it is and how it did."""
+    return pl.DataFrame(
+        [
+            {
+                "network": name,
+                "topology": network.topology,
+                "size": network.size,
+                "validation_score": network.validation_score,
+                "validation_loss": network.validation_loss,
+                "test_score": network.test_score,
+                "test_loss": network.test_loss,
+            }
+            for name, network in networks
+        ],
+        schema={
+            "network": pl.String,
+            "topology": pl.List(pl.Int64),
+            "size": pl.Int64,
+            "validation_score": pl.Float64,
+            "validation_loss": pl.Float64,
+            "test_score": pl.Float64,
+            "test_loss": pl.Float64,
+        },
+    )

@@ -1,0 +1,133 @@
+"""What a run results in."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from apbt_rs import _fields
+from apbt_rs._frames import summary_frame
+from apbt_rs._network import Network
+
+__all__ = ["Result"]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Result:
+    """The networks and the history of a run.
+
+    Attributes
+    ----------
+    best : Network
+        Highest fitness; ties go to the lower evaluation loss.
+    most_accurate : Network
+        Highest score; ties go to the lower evaluation loss.
+    chosen : Network
+        The one that `rule=` picks.
+    front : list of Network
+        Of all networks ever scored those that no other matches on both score and size while
+        beating it on one, from the smallest to the largest.
+    history : polars.DataFrame
+        One row per member and generation.
+    task : str
+        "classification" or "regression".
+    metric : str
+        The metric's name.
+    rule : str
+        The rule that chose.
+    seed : int
+        The seed; a run with it and the same arguments gives the same bits.
+    stopped_by : str
+        "epochs", "patience", "callback" or "time_limit"; the last is the one that a second run
+        need not repeat.
+    seconds : float
+        How long the run took.
+
+    Examples
+    --------
+    >>> import apbt_rs
+    >>> X, y = apbt_rs.datasets.load_iris()
+    >>> result = apbt_rs.run(X, y, k=20, epochs=50, seed=0, test=1 / 3, progress=False)
+    >>> result.summary()["network"].to_list()
+    ['best', 'most_accurate', 'chosen']
+    """
+
+    best: Network
+    most_accurate: Network
+    chosen: Network
+    front: list[Network]
+    history: pl.DataFrame
+    task: str
+    metric: str
+    rule: str
+    seed: int
+    stopped_by: str
+    seconds: float
+
+    def __repr__(self) -> str:
+        generations = self.history["generation"].max()
+        test = "" if self.chosen.test_score is None else f", test {self.chosen.test_score:.4g}"
+        return (
+            f"Result({self.task}, {generations} generations in {self.seconds:.1f} s, "
+            f"{len(self.front)} networks on the front; chosen: {self.chosen.topology}, "
+            f"size {self.chosen.size}, validation {self.metric} "
+            f"{self.chosen.validation_score:.4g}{test})"
+        )
+
+    def predict(self, X: Any) -> pl.Series | pl.DataFrame:
+        """Predict by the chosen network; see `Network.predict`."""
+        return self.chosen.predict(X)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict class probabilities by the chosen network; see `Network.predict_proba`."""
+        return self.chosen.predict_proba(X)
+
+    def summary(self) -> pl.DataFrame:
+        """Return topology, size and scores of `best`, `most_accurate` and `chosen`."""
+        return summary_frame(self.networks()[:3])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save networks and history, to be read by `load`.
+
+        Parameters
+        ----------
+        path : path
+            A file, replaced as a whole.
+        """
+        from apbt_rs import _files
+
+        _files.write(path, _files.result_to_bytes(self))
+
+    def networks(self) -> list[tuple[str, Network]]:
+        """Return all networks with what they are called."""
+        named = [("best", self.best), ("most_accurate", self.most_accurate)]
+        return [*named, ("chosen", self.chosen), *(("front", one) for one in self.front)]
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is neither a network nor the history."""
+        names = ("task", "metric", "rule", "seed", "stopped_by", "seconds")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_parts(
+        cls, facts: dict[str, Any], history: pl.DataFrame, networks: list[Network]
+    ) -> Result:
+        """Put together what `facts`, `history` and `networks` gave."""
+        best, most_accurate, chosen, *front = networks
+        return cls(
+            best=best,
+            most_accurate=most_accurate,
+            chosen=chosen,
+            front=front,
+            history=history,
+            task=_fields.text(facts["task"], "task"),
+            metric=_fields.text(facts["metric"], "metric"),
+            rule=_fields.text(facts["rule"], "rule"),
+            seed=_fields.whole(facts["seed"], "seed"),
+            stopped_by=_fields.text(facts["stopped_by"], "stopped_by"),
+            seconds=_fields.number(facts["seconds"], "seconds"),
+        )

@@ -1,0 +1,158 @@
+"""The two ways in: `run` from beginning to end, `evolve` generation by generation."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from apbt_rs._evolution import Evolution
+from apbt_rs._metrics import Metric
+from apbt_rs._result import Result
+from apbt_rs._settings import DEFAULT, Preset, Settings
+
+__all__ = ["evolve", "run"]
+
+
+def run(
+    X: Any,
+    y: Any,
+    *,
+    k: int = 80,
+    epochs: int | None = None,
+    readiness: int | None = None,
+    sample_weight: Any = None,
+    validation: Any = 0.2,
+    test: Any = None,
+    task: str = "auto",
+    metric: str | Metric | Callable[..., float] = "auto",
+    space: Mapping[str, Any] | None = None,
+    fitness: tuple[float, float] | None = None,
+    rule: str = "one_se",
+    patience: int | None = None,
+    time_limit: float | None = None,
+    seed: int | None = None,
+    n_jobs: int | None = None,
+    progress: bool = True,
+    callbacks: Sequence[Callable[..., None]] = (),
+) -> Result:
+    """Evolve a population of networks on a table and return the best of them.
+
+    Augmented Population Based Training (Moukpe 2022) trains `k` networks side by side. After every
+    `readiness` epochs the worst fifth copy networks of the best fifth, perturb the copies'
+    hyperparameters, and add or remove a neuron.
+
+    Parameters
+    ----------
+    X : table of shape (rows, columns)
+        A polars or pandas DataFrame, a NumPy array, lists. Numbers are standardised, texts and
+        categories one-hot encoded.
+    y : column of shape (rows,) or table of shape (rows, n_targets)
+        Labels or values.
+    k : int, default=80
+        Members of the population, at least 2.
+    epochs : int, default=None
+        Epochs in all; by default 300, fewer for more than 1,000 training rows.
+    readiness : int, default=None
+        Epochs per generation, between two chances to exploit; by default a twentieth of the
+        epochs, at most 20.
+    sample_weight : array of shape (rows,), default=None
+        Weights of the rows in training and in scores.
+    validation : float, row indices, (X, y) or "train", default=0.2
+        What scores steer the search by: a share of the rows, stratified by class; these rows; a
+        table of its own; or the training rows themselves.
+    test : float, row indices or (X, y), default=None
+        Rows that take no part, for an honest estimate: `Network.test_score`. They are set aside
+        before the validation rows.
+    task : {"auto", "classification", "regression"}, default="auto"
+        By "auto" texts, Booleans, and integers of at most 20 distinct values are classes.
+    metric : str, callable or Metric, default="auto"
+        Higher is better. For classification "accuracy" (the default), "soft_accuracy" (the
+        paper's) or "neg_log_loss"; for regression "r2" (the default), "neg_mean_squared_error" or
+        "neg_mean_absolute_error"; or a function `f(y_true, y_pred)`, see `metric`.
+    space : dict, default=None
+        What is searched, by name: `hidden_layers`, `hidden_units`, `activation`, `density` (share
+        of connections that are live at the start), `optimizer`, `learning_rate`, `momentum`,
+        `weight_decay`, `batch_size`. A value is fixed, a `(low, high)` tuple or `Range`, or a list
+        of choices. What is not named stays at the default.
+    fitness : tuple of float, default=None
+        The bases of `score_base^(100·skill) / size_base^size`; the paper's are (1.09, 1.02). By
+        default a weight costs less where a network without hidden layer has more than 12.
+    rule : {"one_se", "best", "most_accurate"}, default="one_se"
+        What `Result.chosen` is: the smallest network whose evaluation loss is within one standard
+        error of the lowest, or one of the others.
+    patience : int, default=None
+        Stop after so many generations in which neither the best fitness nor the highest score
+        rose.
+    time_limit : float, default=None
+        Seconds after which the run ends with what it has.
+    seed : int, default=None
+        Same seed, same bits, for any number of threads; by default drawn from the system.
+    n_jobs : int, default=None
+        Threads; all processors by default and for -1.
+    progress : bool, default=True
+        Whether a progress bar is drawn on a terminal.
+    callbacks : sequence of callable, default=()
+        Each is called as `f(evolution, generation)` after every generation; `evolution.stop()`
+        ends the run.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any training, naming the argument, the value and what would be right.
+
+    Examples
+    --------
+    >>> import apbt_rs
+    >>> X, y = apbt_rs.datasets.load_iris()
+    >>> result = apbt_rs.run(X, y, k=20, epochs=50, seed=0, progress=False)
+    >>> result.chosen.score(X, y) > 0.9
+    True
+    """
+    arguments = dict(locals())
+    return start(arguments, DEFAULT).finish()
+
+
+def evolve(X: Any, y: Any, **settings: Any) -> Evolution:
+    """Start a run that is watched, paused or steered.
+
+    Parameters
+    ----------
+    X, y
+        As for `run`.
+    **settings
+        `run`'s keyword arguments.
+
+    Returns
+    -------
+    Evolution
+        An iterator over generations; nothing is trained until it is asked for one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `run`.
+
+    Examples
+    --------
+    >>> import apbt_rs
+    >>> X, y = apbt_rs.datasets.load_iris()
+    >>> evolution = apbt_rs.evolve(X, y, k=20, epochs=50, seed=0)
+    >>> for generation in evolution:
+    ...     if generation.best_score > 0.99:
+    ...         evolution.stop()
+    >>> result = evolution.result()
+    """
+    bound = inspect.signature(run).bind(X, y, **settings)
+    bound.apply_defaults()
+    return start(dict(bound.arguments), DEFAULT)
+
+
+def start(arguments: dict[str, Any], preset: Preset) -> Evolution:
+    """Return the run for `run`'s arguments."""
+    X, y, sample_weight = (arguments.pop(name) for name in ("X", "y", "sample_weight"))
+    return Evolution(X, y, sample_weight, Settings(**arguments), preset)

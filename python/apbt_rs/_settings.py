@@ -1,0 +1,133 @@
+"""The settings of a run: what the user gave, checked once, in one place."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from apbt_rs._metrics import Metric
+from apbt_rs._space import DEFAULT_SPACE, PAPER_SPACE
+
+__all__ = ["DEFAULT", "PAPER", "RULES", "Preset", "Settings"]
+
+RULES = ("one_se", "best", "most_accurate")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What distinguishes the package's own way of working from the paper's.
+
+    Attributes
+    ----------
+    space : mapping
+        The space that the user's is completed from.
+    standardize : bool
+        Whether numbers are standardised.
+    sigmoid_outputs : bool
+        Whether a classification has one sigmoid for each class and squared error, or softmax (one
+        sigmoid for two classes) and cross-entropy.
+    decay_biases : bool
+        Whether weight decay works on biases too.
+    """
+
+    space: Mapping[str, Any]
+    standardize: bool
+    sigmoid_outputs: bool
+    decay_biases: bool
+
+
+DEFAULT = Preset(DEFAULT_SPACE, standardize=True, sigmoid_outputs=False, decay_biases=False)
+PAPER = Preset(PAPER_SPACE, standardize=False, sigmoid_outputs=True, decay_biases=True)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The arguments of `run` but the data, checked; see there."""
+
+    k: int
+    epochs: int | None
+    readiness: int | None
+    validation: Any
+    test: Any
+    task: str
+    metric: str | Metric | Callable[..., float]
+    space: Mapping[str, Any] | None
+    fitness: tuple[float, float] | None
+    rule: str
+    patience: int | None
+    time_limit: float | None
+    seed: int | None
+    n_jobs: int | None
+    progress: bool
+    callbacks: tuple[Callable[..., None], ...]
+
+    def __post_init__(self) -> None:
+        """Check each setting by itself; what depends on the data is checked with it."""
+        _whole("k", self.k, 2)
+        for name in ("epochs", "readiness", "patience"):
+            if getattr(self, name) is not None:
+                _whole(name, getattr(self, name), 1)
+        if self.time_limit is not None:
+            limit = self.time_limit
+            if isinstance(limit, bool) or not isinstance(limit, numbers.Real):
+                raise TypeError(f"time_limit={limit!r}: expected a number of seconds or None")
+            if not limit > 0:
+                raise ValueError(f"time_limit={limit!r}: expected more than 0 seconds")
+        if self.rule not in RULES:
+            raise ValueError(f"rule={self.rule!r}: {_nearest(self.rule, RULES)}")
+        if self.seed is not None:
+            _whole("seed", self.seed, 0)
+            if self.seed >= 2**64:
+                raise ValueError(f"seed={self.seed}: expected less than 2**64")
+        if self.n_jobs is not None and self.n_jobs != -1:
+            _whole("n_jobs", self.n_jobs, 1)
+        if not isinstance(self.callbacks, tuple):
+            given = self.callbacks
+            callbacks = tuple(given) if isinstance(given, Iterable) else (given,)
+            object.__setattr__(self, "callbacks", callbacks)
+        for callback in self.callbacks:
+            if not callable(callback):
+                raise TypeError(f"callbacks: {callback!r} cannot be called")
+        if self.fitness is not None:
+            _check_fitness(self.fitness)
+
+    def drawn_seed(self) -> int:
+        """Return the seed, or one from the system's entropy."""
+        return secrets.randbits(63) if self.seed is None else int(self.seed)
+
+    def threads(self) -> int:
+        """Return the number of threads."""
+        if self.n_jobs is None or self.n_jobs == -1:
+            if hasattr(os, "sched_getaffinity"):
+                return len(os.sched_getaffinity(0))
+            return os.cpu_count() or 1
+        return int(self.n_jobs)
+
+
+def _whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name}={value!r}: expected a whole number of at least {least}")
+    if value < least:
+        raise ValueError(f"{name}={value!r}: expected at least {least}")
+
+
+def _check_fitness(fitness: Any) -> None:
+    expected = "expected (score_base, size_base), such as the paper's (1.09, 1.02)"
+    if not isinstance(fitness, (tuple, list)) or len(fitness) != 2:
+        raise TypeError(f"fitness={fitness!r}: {expected}")
+    if any(isinstance(one, bool) or not isinstance(one, numbers.Real) for one in fitness):
+        raise TypeError(f"fitness={fitness!r}: {expected}")
+    if not (1 < fitness[0] < math.inf and 1 <= fitness[1] < math.inf):
+        raise ValueError(f"fitness={fitness!r}: {expected}; above 1, and at least 1")
+
+
+def _nearest(value: Any, known: Iterable[str]) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(str(value), known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"expected one of {known}"
