@@ -12,7 +12,7 @@ use crate::member::Member;
 use crate::metrics::Answers;
 use crate::network::Network;
 use crate::scoring::Score;
-use crate::selection::{compare, compare_losses};
+use crate::selection::compare_losses;
 
 /// A network as it was when it scored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,17 +58,18 @@ impl Archive {
             };
             admit(&mut self.by_score, score, value, &snapshot);
             admit(&mut self.by_loss, score, minus_loss, &snapshot);
-            let champions: [(&mut Option<Snapshot>, Order); 2] =
-                [(&mut self.best, compare), (&mut self.most_accurate, by_score)];
-            for (champion, order) in champions {
-                let held = champion.as_ref().map(|held| &held.score);
-                if held.is_none_or(|held| order(score, held) == Ordering::Greater) {
-                    let rose = held.is_none_or(|held| {
-                        score.log_fitness > held.log_fitness || score.score > held.score
+            let champions: [(&mut Option<Snapshot>, Measure); 2] =
+                [(&mut self.best, |score| score.log_fitness), (&mut self.most_accurate, value)];
+            for (champion, measure) in champions {
+                let (by_measure, by_loss) =
+                    champion.as_ref().map_or((Ordering::Greater, Ordering::Equal), |held| {
+                        let measures = (measure(score), measure(&held.score));
+                        (measures.0.total_cmp(&measures.1), compare_losses(&held.score, score))
                     });
-                    if rose {
-                        self.improved = generation;
-                    }
+                if by_measure == Ordering::Greater {
+                    self.improved = generation;
+                }
+                if by_measure.then(by_loss) == Ordering::Greater {
                     *champion = Some(snapshot());
                 }
             }
@@ -139,13 +140,8 @@ fn within_one_se(candidate: &Snapshot, lowest: &Snapshot, answers: &Answers) -> 
     mean <= (squares * correction).sqrt() / total
 }
 
-/// `Greater` if the first is the better of two.
-type Order = fn(&Score, &Score) -> Ordering;
-
-/// Orders by score; of equals the one with the lower evaluation loss is greater.
-fn by_score(a: &Score, b: &Score) -> Ordering {
-    value(a).total_cmp(&value(b)).then_with(|| compare_losses(b, a))
-}
+/// What a score is compared by, higher being better.
+type Measure = fn(&Score) -> f64;
 
 fn value(score: &Score) -> f64 {
     score.score.unwrap_or(f64::NEG_INFINITY)
@@ -161,7 +157,7 @@ fn minus_loss(score: &Score) -> f64 {
 fn admit(
     front: &mut Vec<Snapshot>,
     score: &Score,
-    quality: fn(&Score) -> f64,
+    quality: Measure,
     snapshot: &dyn Fn() -> Snapshot,
 ) {
     let first = front.partition_point(|held| held.score.size < score.size);
