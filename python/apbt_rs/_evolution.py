@@ -72,7 +72,7 @@ class Evolution(Iterator[Generation]):
         self._settings = settings
         rows = len(self._data.train)
         self._epochs = settings.epochs or automatic_epochs(rows)
-        self._readiness = settings.readiness or max(1, min(20, self._epochs // 20))
+        self._readiness = settings.readiness or max(1, min(30, self._epochs // 10))
         self._output, loss = _objective(targets.task, targets.n_outputs, preset)
         inputs = self._data.inputs
         score_base, size_base = settings.fitness or automatic_fitness(
@@ -179,6 +179,23 @@ class Evolution(Iterator[Generation]):
             stopped_by=self._stopped_by or "callback",
             seconds=time.monotonic() - self._started,
         )
+
+    def validation_score(self, network: Network, metric: str) -> float:
+        """Score a network on the validation rows by another built-in metric.
+
+        Parameters
+        ----------
+        network : Network
+            One of this run's.
+        metric : str
+            The metric's name, as for `run`.
+
+        Returns
+        -------
+        float
+        """
+        answers = self._data.answers(self._data.validation)
+        return network.test(answers, resolve(metric, self._data.targets.task))[0]
 
     def _train(self) -> int:
         """Train the epochs that are left of this generation, in slices; return how many were."""

@@ -54,8 +54,8 @@ def run(
     epochs : int, default=None
         Epochs in all; by default 300, fewer for more than 1,000 training rows.
     readiness : int, default=None
-        Epochs per generation, between two chances to exploit; by default a twentieth of the
-        epochs, at most 20.
+        Epochs per generation, between two chances to exploit; by default a tenth of the
+        epochs, at most 30.
     sample_weight : array of shape (rows,), default=None
         Weights of the rows in training and in scores.
     validation : float, row indices, (X, y) or "train", default=0.2

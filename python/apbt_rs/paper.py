@@ -27,15 +27,15 @@ class Experiment:
     validation : float or "train"
         What the paper held out: 20 %, or, for Identity, nothing.
     figure : tuple
-        For each trial `best` and `most_accurate`: soft accuracy in per cent (None where the
-        figure has none), weights, topology, all as printed.
+        For each trial `best` and `most_accurate`: soft accuracy in per cent, weights, topology,
+        all as printed.
     """
 
     k: int
     readiness: int
     epochs: int
     validation: float | Literal["train"]
-    figure: tuple[tuple[tuple[float | None, int, str], tuple[float | None, int, str]], ...]
+    figure: tuple[tuple[tuple[float, int, str], tuple[float, int, str]], ...]
 
 
 EXPERIMENTS = {
