@@ -56,7 +56,7 @@ _HIDDEN_ACTIVATIONS = [name for name in _core.ACTIVATIONS if name != "softmax"]
 _NAMES = [*_NUMBERS, "optimizer", "activation"]
 
 DEFAULT_SPACE: dict[str, Any] = {
-    "hidden_layers": (0, 2),
+    "hidden_layers": (0, 1),
     "hidden_units": Range(1, 256, start=(1, 10)),
     "activation": ["tanh", "relu"],
     "density": 1.0,
