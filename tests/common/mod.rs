@@ -167,10 +167,14 @@ pub fn run(wide: bool, seed: u64) -> Run {
     run_in(space, pair, seed)
 }
 
-/// A small run in any space.
+/// A small run in any space; every other seed has row weights.
 pub fn run_in(space: Space, pair: (Activation, Loss), seed: u64) -> Run {
     let dataset = dataset(30, (3, 3), objective(pair, 3), seed % 2 == 1, seed);
-    let judge = Judge::new(&dataset, Metric::Accuracy, Fitness::PAPER, None).expect("a judge");
+    let metric = match dataset.objective().task {
+        Task::Classification => Metric::Accuracy,
+        Task::Regression => Metric::R2,
+    };
+    let judge = Judge::new(&dataset, metric, Fitness::PAPER, None).expect("a judge");
     Run::new(dataset, space, judge, seed).expect("a run")
 }
 
