@@ -103,8 +103,7 @@ def prepare(
             )
             if len(inputs[-1]) == 0:
                 raise ValueError(f"{name}: has no rows")
-            held = read_target(held_y, argument=f"{name}[1]")
-            frames.append(held.rename(dict(zip(held.columns, target.columns, strict=True))))
+            frames.append(targets.select(held_y, argument=f"{name}[1]"))
             first = sum(len(part) for part in inputs[:-1])
             rows = np.arange(first, first + len(inputs[-1]), dtype=np.uint32)
             if name == "validation":

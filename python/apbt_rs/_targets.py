@@ -138,16 +138,26 @@ class Targets:
             If `y` holds missing or infinite values or labels that training never saw, or has
             other columns.
         """
-        columns = self._select(y, argument)
+        columns = self.select(y, argument=argument).get_columns()
         if len(columns[0]) == 0:
             return np.empty((0, self.n_outputs), dtype=np.float32)
         pairs = zip(self.columns, columns, strict=True)
         blocks = [op.encode(series, argument=argument) for op, series in pairs]
         return np.ascontiguousarray(np.hstack(blocks))
 
+    def select(self, y: Any, *, argument: str = "y") -> pl.DataFrame:
+        """Return the target columns of `y` under their names; errors as `transform`."""
+        frame = read_target(y, argument=argument, allow_empty=True)
+        if len(self.columns) > 1:
+            return select_columns(frame, self.names, named=has_names(y), argument=argument)
+        if frame.width != 1:
+            raise ValueError(f"{argument} has {frame.width} columns: one is needed, select it")
+        return frame.rename({frame.columns[0]: self.names[0]})
+
     def codes(self, y: Any, *, argument: str = "y") -> np.ndarray:
         """Return the class indices of labels as uint32, shape (rows,); errors as `transform`."""
-        return self._labels().codes(self._select(y, argument)[0], argument=argument)
+        series = self.select(y, argument=argument).to_series()
+        return self._labels().codes(series, argument=argument)
 
     def labels(self, indices: np.ndarray) -> pl.Series:
         """Return the labels of class indices, integers of shape (rows,), in their own dtype."""
@@ -189,16 +199,6 @@ class Targets:
         if not isinstance(operation, Labels):
             raise ValueError("a regression has no classes; see values")
         return operation
-
-    def _select(self, y: Any, argument: str) -> list[pl.Series]:
-        """Read the columns of `y` that the operations take."""
-        frame = read_target(y, argument=argument, allow_empty=True)
-        if len(self.columns) > 1:
-            named = has_names(y)
-            frame = select_columns(frame, self.names, named=named, argument=argument)
-        elif frame.width != 1:
-            raise ValueError(f"{argument} has {frame.width} columns: one is needed, select it")
-        return frame.get_columns()
 
 
 def class_codes(y: Any, *, task: str = "auto", argument: str = "y") -> np.ndarray | None:
