@@ -1,10 +1,11 @@
 //! Saved networks: one safetensors file with a JSON header and a hash of everything.
 //!
 //! The tensors are `layer.N.weight` `(inputs, outputs)`, `layer.N.bias` `(outputs,)` and, for a
-//! pruned layer, `layer.N.mask` `(inputs, outputs)` of bytes. The header's metadata has two entries:
-//! `apbt_rs`, a JSON text that is the Python package's own (encoder, settings, scores, activations),
-//! and `sha256`, the hash of the whole file with the hash's own digits read as zeros. So a reader
-//! notices any change of any byte, and reading runs no code.
+//! pruned layer, `layer.N.mask` `(inputs, outputs)` of bytes. The header's metadata has one entry,
+//! `apbt_rs`: 64 digits, then a JSON text that is the Python package's own (encoder, settings, scores,
+//! activations). The digits are the SHA-256 hash of the whole file with themselves read as zeros. So a
+//! reader notices any change of any byte, and reading runs no code. (One entry, since the order of
+//! several is drawn at random by the `safetensors` crate.)
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -17,7 +18,6 @@ use crate::error::{Error, Result};
 use crate::network::{Activation, Network};
 
 const HEADER: &str = "apbt_rs";
-const HASH: &str = "sha256";
 const NO_HASH: [u8; 64] = [b'0'; 64];
 
 /// The bytes of a file that holds a network and a header.
@@ -48,9 +48,8 @@ pub fn write(network: &Network, header: &str) -> Result<Vec<u8>> {
             Ok((name.as_str(), view))
         })
         .collect::<Result<Vec<_>>>()?;
-    let zeros = String::from_utf8_lossy(&NO_HASH).into_owned();
-    let metadata =
-        HashMap::from([(HEADER.to_owned(), header.to_owned()), (HASH.to_owned(), zeros)]);
+    let zeros = String::from_utf8_lossy(&NO_HASH);
+    let metadata = HashMap::from([(HEADER.to_owned(), format!("{zeros}{header}"))]);
     let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(unreadable)?;
     let place = hash_place(&bytes, &NO_HASH)?;
     let hash = hash_of(&bytes);
@@ -64,18 +63,17 @@ pub fn write(network: &Network, header: &str) -> Result<Vec<u8>> {
 /// [`Error::Corrupt`] saying what is wrong with the bytes.
 pub fn read_header(bytes: &[u8]) -> Result<String> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
-    let entries = metadata.metadata().as_ref();
-    let entry = |name: &str| entries.and_then(|entries| entries.get(name));
-    let (Some(header), Some(hash)) = (entry(HEADER), entry(HASH)) else {
+    let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(HEADER));
+    let Some((hash, header)) = entry.and_then(|entry| entry.split_at_checked(NO_HASH.len())) else {
         return Err(Error::Corrupt("not a network saved by apbt-rs".to_owned()));
     };
     let place = hash_place(bytes, hash.as_bytes())?;
     let mut unsigned = bytes.to_vec();
     unsigned[place..place + NO_HASH.len()].copy_from_slice(&NO_HASH);
-    if hash_of(&unsigned) != *hash {
+    if hash_of(&unsigned) != hash {
         return Err(Error::Corrupt("the file is damaged: its hash does not match".to_owned()));
     }
-    Ok(header.clone())
+    Ok(header.to_owned())
 }
 
 /// The network in a file whose header names the activations.
@@ -84,6 +82,9 @@ pub fn read_header(bytes: &[u8]) -> Result<String> {
 /// [`Error::Corrupt`] saying what is wrong with the bytes.
 pub fn read_network(bytes: &[u8], activations: Vec<Activation>) -> Result<Network> {
     let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
+    if tensors.tensor(&format!("layer.{}.weight", activations.len())).is_ok() {
+        return Err(Error::Corrupt("the file has more layers than activations".to_owned()));
+    }
     let mut topology = Vec::new();
     let (mut parameters, mut mask) = (Vec::new(), Vec::new());
     for index in 0..activations.len() {
@@ -125,10 +126,11 @@ fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
 
 /// Where the hash's digits stand; they must stand in one place only.
 fn hash_place(bytes: &[u8], hash: &[u8]) -> Result<usize> {
-    let wanted = [b"\"sha256\":\"", hash, b"\""].concat();
+    let before = format!("\"{HEADER}\":\"");
+    let wanted = [before.as_bytes(), hash].concat();
     let mut places = bytes.windows(wanted.len()).enumerate().filter(|(_, part)| *part == wanted);
-    match (hash.len() == NO_HASH.len(), places.next(), places.next()) {
-        (true, Some((place, _)), None) => Ok(place + b"\"sha256\":\"".len()),
+    match (places.next(), places.next()) {
+        (Some((place, _)), None) => Ok(place + before.len()),
         _ => Err(Error::Corrupt("the file has no hash where one should be".to_owned())),
     }
 }
