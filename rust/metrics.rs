@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{Dataset, Loss, Objective, Task};
 use crate::error::{Error, Result, invalid};
 use crate::kernels::{row_loss, surprise};
+use crate::math::ln;
 use crate::network::Activation;
 
 /// A metric; losses are negated, so that higher is better throughout.
@@ -299,5 +300,6 @@ fn constant_log_loss(answers: &Answers) -> f64 {
     if let [second] = shares[..] {
         shares.push(1.0 - second);
     }
-    shares.into_iter().map(|share| surprise(share as f32, share)).sum()
+    // Zero to the bit where all rows have one class, which `surprise` is not.
+    shares.into_iter().filter(|&share| share > 0.0).map(|share| -share * ln(share)).sum()
 }
