@@ -32,7 +32,7 @@ pub const ADAM: f64 = 1.0;
 
 /// What each hyperparameter may be at the most, in the table's order.
 const LIMITS: [(f64, f64); 5] =
-    [(0.0, f64::INFINITY), (0.0, 1.0), (0.0, f64::INFINITY), (1.0, 4_294_967_295.0), (0.0, 1.0)];
+    [(0.0, f64::INFINITY), (0.0, 1.0), (0.0, f64::INFINITY), (1.0, f64::INFINITY), (0.0, 1.0)];
 /// Copies change by one of these two factors (paper §3.5).
 const FACTORS: [f64; 2] = [0.8, 1.2];
 /// How often exploring draws a categorical value anew.
@@ -81,7 +81,7 @@ impl Domain {
             Self::Fixed(value) => *value,
             Self::Choices { values, .. } => values[random.below(values.len())],
             Self::Range { start: (low, high), integer: true, scale: Scale::Linear, .. } => {
-                low + random.below((high - low) as usize + 1) as f64
+                low + random.below(((high - low) as usize).saturating_add(1)) as f64
             }
             Self::Range { start: (low, high), scale, integer, .. } => {
                 let value = match scale {
@@ -158,7 +158,8 @@ impl Domain {
             }
             Self::Range { start, bounds, scale, integer } => {
                 let ordered = bounds.0 <= start.0 && start.0 <= start.1 && start.1 <= bounds.1;
-                let whole = [start.0, start.1].iter().all(|value| value.fract() == 0.0);
+                let whole = |end: f64| end.is_infinite() || end.fract() == 0.0;
+                let whole = [start.0, start.1, bounds.0, bounds.1].into_iter().all(whole);
                 if !ordered || !start.0.is_finite() || !start.1.is_finite() {
                     format!("the start range {start:?} must lie within the bounds {bounds:?}")
                 } else if *scale == Scale::Log && start.0 <= 0.0 {
@@ -198,7 +199,8 @@ impl Table {
         }
         for ((name, domain), &(low, high)) in NAMES.into_iter().zip(&domains).zip(&LIMITS) {
             domain.check(name)?;
-            if domain.extremes().any(|value| value < low || value > high) {
+            let (least, most) = domain.reach();
+            if least < low || most > high {
                 return Err(invalid(name, format!("must lie between {low} and {high}")));
             }
         }
