@@ -188,10 +188,10 @@ impl PyNetwork {
     }
 
     #[staticmethod]
-    fn from_file(bytes: &[u8], activations: Vec<String>) -> PyResult<Self> {
+    fn from_file(data: &[u8], activations: Vec<String>) -> PyResult<Self> {
         let activations =
             activations.iter().map(|name| activation(name)).collect::<PyResult<_>>()?;
-        Ok(Self(files::read_network(bytes, activations)?))
+        Ok(Self(files::read_network(data, activations)?))
     }
 }
 
@@ -509,8 +509,8 @@ impl PyEvolution {
     }
 
     #[staticmethod]
-    fn from_bytes(bytes: &[u8], n_jobs: usize) -> PyResult<Self> {
-        let (run, history, state): (Run, History, Vec<u8>) = from_bytes(bytes)?;
+    fn from_bytes(data: &[u8], n_jobs: usize) -> PyResult<Self> {
+        let (run, history, state): (Run, History, Vec<u8>) = from_bytes(data)?;
         let state = State::from_bytes(&state, &run)?;
         Ok(Self { run, state, history, pool: new_pool(n_jobs)? })
     }
@@ -518,8 +518,8 @@ impl PyEvolution {
 
 /// The header of a saved network, its hash having been checked.
 #[pyfunction]
-fn read_header(bytes: &[u8]) -> PyResult<String> {
-    Ok(files::read_header(bytes)?)
+fn read_header(data: &[u8]) -> PyResult<String> {
+    Ok(files::read_header(data)?)
 }
 
 /// Mean and population standard deviation of some rows, summed in the rows' order.

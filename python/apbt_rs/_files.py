@@ -121,11 +121,11 @@ def network_from_bytes(data: bytes) -> Network:
         for one in _fields.items(header["activations"], "activations")
     ]
     scores = _fields.fields(header["scores"], [*_SCORES, *_TEST], "scores")
-    values = {name: _from_json(scores[name], f"scores.{name}") for name in _SCORES}
-    tests = {
-        name: None if scores[name] is None else _from_json(scores[name], f"scores.{name}")
+    score = {name: _from_json(scores[name], f"scores.{name}") for name in _SCORES}
+    test_score, test_loss = (
+        None if scores[name] is None else _from_json(scores[name], f"scores.{name}")
         for name in _TEST
-    }
+    )
     network = Network(
         core=_core.Network.from_file(data, activations),
         encoder=Encoder.from_dict(header["encoder"]),
@@ -135,8 +135,9 @@ def network_from_bytes(data: bytes) -> Network:
         member=_fields.whole(header["member"], "member"),
         hyperparameters=_hyperparameters(header["hyperparameters"]),
         lineage=_schedule_from_json(header["schedule"]),
-        **values,
-        **tests,
+        test_score=test_score,
+        test_loss=test_loss,
+        **score,
     )
     shape = (network.encoder.n_inputs, network.targets.n_outputs)
     if (network.topology[0], network.topology[-1]) != shape:

@@ -77,15 +77,12 @@ def history_frame(columns: Mapping[str, Any]) -> pl.DataFrame:
 
 def schedule_frame(history: pl.DataFrame, generation: int, member: int) -> pl.DataFrame:
     """Return the rows of a member's line of ancestors, itself included, in time order."""
-    k = history.height // (history["generation"].max() + 1)  # type: ignore[operator]
-    parents = history["parent"].to_list()
-    # Rows stand in order of generation and member.
-    row: int | None = generation * k + member
-    rows = []
-    while row is not None:
-        rows.append(row)
-        parent = parents[row]
-        row = None if parent is None else (row // k - 1) * k + parent
+    # Rows stand in order of generation and member, as many for each generation as for the first.
+    k = int((history["generation"] == 0).sum())
+    parents: list[int | None] = history["parent"].to_list()
+    rows = [generation * k + member]
+    while (parent := parents[rows[-1]]) is not None:
+        rows.append((rows[-1] // k - 1) * k + parent)
     return history[rows[::-1]]
 
 

@@ -38,7 +38,8 @@ class Progress:
         done = _WIDTH * epoch // self.epochs
         line = (
             f"{'█' * done}{'░' * (_WIDTH - done)} {epoch}/{self.epochs} epochs · "
-            f"best: ln fitness {log_fitness:.2f}, score {score:.4f}, size {size} · {left:.0f} s left"
+            f"best: ln fitness {log_fitness:.2f}, score {score:.4f}, size {size} · "
+            f"{left:.0f} s left"
         )
         self.stream.write("\r" + line[: shutil.get_terminal_size().columns - 1] + "\x1b[K")
         self.stream.flush()

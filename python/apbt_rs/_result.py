@@ -69,7 +69,7 @@ class Result:
     seconds: float
 
     def __repr__(self) -> str:
-        generations = self.history["generation"].max()
+        generations = self.history["generation"][-1]
         test = "" if self.chosen.test_score is None else f", test {self.chosen.test_score:.4g}"
         return (
             f"Result({self.task}, {generations} generations in {self.seconds:.1f} s, "

@@ -103,7 +103,8 @@ class Space:
         if space is not None and not isinstance(space, Mapping):
             raise TypeError(
                 f"space={space!r:.80} is of type {type(space).__name__}: expected a dict from "
-                "hyperparameters to a fixed value, a (low, high) tuple, a Range or a list of choices"
+                "hyperparameters to a fixed value, a (low, high) tuple, a Range or a list of "
+                "choices"
             )
         for name in space or {}:
             if name not in _NAMES:
@@ -119,7 +120,7 @@ class Space:
 
 
 def _names(name: str, value: Any, known: list[str]) -> list[str]:
-    """One name or a list of names."""
+    """Read one name or a list of names."""
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not values:
         raise TypeError(f"space[{name!r}]={value!r}: expected one of {known}, or a list of them")
@@ -132,7 +133,7 @@ def _names(name: str, value: Any, known: list[str]) -> list[str]:
 
 
 def _number(name: str, value: Any) -> _core.Domain:
-    """A fixed number, a range or a list of numbers."""
+    """Read a fixed number, a range or a list of numbers."""
     where = f"space[{name!r}]={value!r}"
     scale, integer = _NUMBERS[name]
     if isinstance(value, list) and value:
