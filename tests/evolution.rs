@@ -11,7 +11,7 @@ use apbt_rs::hyperparameters::{BATCH_SIZE, Domain, LEARNING_RATE, MOMENTUM, Tabl
 use apbt_rs::member::{Event, Space};
 use apbt_rs::network::Activation;
 use apbt_rs::selection::Action;
-use common::{PAIRS, run, run_in, start, wide_space};
+use common::{PAIRS, hash, run, run_in, start, wide_space};
 use proptest::prelude::*;
 
 const K: usize = 11;
@@ -218,6 +218,20 @@ fn threads_change_no_bit_of_a_run() {
         let [one, two, four] = results.map(|(state, history)| bytes(&state, &history));
         assert!(two == one && four == one);
     }
+}
+
+/// Other hashes say that behaviour changed: the same data, settings and seed give another run. That
+/// belongs into CHANGELOG.md.
+#[test]
+fn whole_runs_are_frozen() {
+    let told = [false, true].map(|wide| {
+        let (_, history) = evolved(&run(wide, 0), 8);
+        let units = history.topology.iter().flatten().map(|&units| units as u64);
+        let numbers =
+            history.log_fitness.iter().chain(history.hyperparameters.iter().flatten().flatten());
+        hash(numbers.map(|number| number.to_bits()).chain(units))
+    });
+    assert_eq!(told, [0x7aa1_e434_477d_bcf0, 0x7c52_a670_0249_f0fa]);
 }
 
 #[test]

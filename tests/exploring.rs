@@ -1,0 +1,123 @@
+//! Exploit and explore: a copy takes everything over, and moves by one unit within the bounds.
+
+mod common;
+
+use apbt_rs::exploring::{exploit, explore};
+use apbt_rs::hyperparameters::{Domain, OPTIMIZER, Scale, Table};
+use apbt_rs::member::{Event, Member, OptimizerState, Space};
+use apbt_rs::network::Activation;
+use apbt_rs::topology::simplify;
+use common::{paper_space, range, wide_space};
+use proptest::prelude::*;
+
+/// A member drawn from a space, with slots that are not zero where weights are not.
+fn born(space: &Space, seed: u64) -> Member {
+    let mut member = space.birth((4, 3), Activation::Softmax, seed, 0, 0);
+    for slot in &mut member.optimizer.slots {
+        slot.copy_from_slice(member.network.parameters());
+    }
+    member.optimizer.steps = 7;
+    member
+}
+
+fn explored(member: &Member, space: &Space, seed: u64) -> Member {
+    let mut copy = member.clone();
+    explore(&mut copy, space, seed, 3);
+    copy
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn a_copy_is_its_donor_but_for_its_own_age(seed: u64, generations: u64) {
+        let space = wide_space();
+        let (donor, mut copy) = (born(&space, seed), born(&space, seed ^ 1));
+        copy.generations = generations;
+        exploit(&mut copy, &donor, 5);
+        let parent = Some(5);
+        prop_assert_eq!(copy, Member { generations, event: Event::Copied, parent, ..donor });
+    }
+
+    #[test]
+    fn members_are_born_and_stay_canonical_within_the_space(seed: u64) {
+        let space = wide_space();
+        let mut member = born(&space, seed);
+        for step in 0..20 {
+            prop_assert_eq!(simplify(&member.network), None);
+            let (topology, activations) = (member.network.topology(), member.network.activations());
+            let hidden = topology.len() - 2;
+            prop_assert!(hidden <= 3);
+            prop_assert!(topology[1..=hidden].iter().all(|units| (1..=9).contains(units)));
+            prop_assert!(activations[..hidden].iter().all(|own| space.activations.contains(own)));
+            prop_assert_eq!((topology[0], topology[hidden + 1]), (4, 3));
+            let parameters = member.network.parameters().len();
+            prop_assert!(member.optimizer.slots.iter().all(|slot| slot.len() == parameters));
+            member = explored(&member, &space, seed.wrapping_add(step));
+        }
+    }
+
+    #[test]
+    fn another_optimiser_starts_from_nothing_and_the_same_goes_on(seed: u64) {
+        let space = wide_space();
+        let before = born(&space, seed);
+        let after = explored(&before, &space, seed);
+        let optimizer = after.hyperparameters[OPTIMIZER];
+        if optimizer == before.hyperparameters[OPTIMIZER] {
+            prop_assert_eq!(after.optimizer.steps, 7);
+        } else {
+            let parameters = after.network.parameters().len();
+            prop_assert_eq!(after.optimizer, OptimizerState::new(optimizer, parameters));
+        }
+    }
+
+    #[test]
+    fn exploring_depends_on_seed_age_and_place_alone(seed: u64) {
+        let space = wide_space();
+        let member = born(&space, seed);
+        prop_assert_eq!(explored(&member, &space, seed), explored(&member, &space, seed));
+    }
+
+    #[test]
+    fn a_unit_stays_where_the_bounds_leave_no_room(units in 1..6_u32, seed: u64) {
+        let only = range(units.into(), units.into(), Scale::Linear, true);
+        let space = Space { hidden_units: only, ..paper_space() };
+        let member = born(&space, seed);
+        let after = explored(&member, &space, seed);
+        prop_assert_eq!(after.network, member.network);
+    }
+}
+
+#[test]
+fn a_layer_gains_loses_or_keeps_a_unit_about_as_often() {
+    let space = paper_space();
+    let (mut gained, mut lost) = (0, 0);
+    let units = |member: &Member| member.network.topology().iter().sum::<usize>();
+    for seed in 0..3000 {
+        let member = born(&space, seed);
+        let after = explored(&member, &space, seed);
+        gained += i32::from(units(&after) > units(&member));
+        lost += i32::from(units(&after) < units(&member));
+    }
+    // A standard deviation is 26.
+    assert!((870..1130).contains(&gained) && (870..1130).contains(&lost), "{gained} {lost}");
+}
+
+#[test]
+fn spaces_that_nothing_can_be_drawn_from_are_refused() {
+    assert!(paper_space().check().is_ok() && wide_space().check().is_ok());
+    let table = || Table::new([0.1, 0.5, 0.0, 1.0, 0.0].map(Domain::Fixed).to_vec()).unwrap();
+    let space = || Space { table: table(), ..wide_space() };
+    for refused in [
+        Space { activations: vec![], ..space() },
+        Space { activations: vec![Activation::Softmax], ..space() },
+        Space { hidden_layers: Domain::Fixed(-1.0), ..space() },
+        Space { hidden_layers: Domain::Fixed(1.5), ..space() },
+        Space { hidden_units: Domain::Fixed(0.0), ..space() },
+        Space { hidden_units: Domain::Fixed(1e6), ..space() },
+        Space { density: Domain::Fixed(1.1), ..space() },
+        Space { density: Domain::Fixed(f64::NAN), ..space() },
+    ] {
+        assert!(refused.check().is_err(), "{refused:?}");
+    }
+}
