@@ -10,7 +10,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -50,7 +50,7 @@ def spread(values: Iterable[float], unit: str = "", digits: int = 1) -> str:
     return f"{middle:.{digits}f}{unit} ({ends})"
 
 
-def table(header: list[str], rows: list[list[object]]) -> str:
+def table(header: list[str], rows: Sequence[Sequence[object]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines)
@@ -192,7 +192,7 @@ def cost(rounds: int) -> str:
     """Seconds and bytes for growing populations; the exponent of a power law in k."""
     ks, seconds, sizes = (8, 16, 32, 64, 128, 256), [], []
     for k in ks:
-        times = []
+        times, memory = [], 0
         for _ in range(rounds):
             # One topology: random ones would make the members' costs unequal.
             space = {"hidden_layers": 2, "hidden_units": 8}
@@ -203,10 +203,11 @@ def cost(rounds: int) -> str:
             for _generation in evolution:
                 pass
             times.append(time.perf_counter() - started)
+            members = evolution.history.filter(generation=0)["topology"].to_list()
+            # A weight or bias and its velocity: two 32-bit numbers.
+            memory = 8 * sum(_parameters(row) for row in members)
         seconds.append(min(times))
-        members = evolution.history.filter(generation=0)
-        # A weight or bias, its velocity: two 32-bit numbers.
-        sizes.append(8 * sum(_parameters(row) for row in members["topology"].to_list()))
+        sizes.append(memory)
     time_exponent = float(np.polyfit(np.log(ks), np.log(seconds), 1)[0])
     memory_exponent = float(np.polyfit(np.log(ks), np.log(sizes), 1)[0])
     return (
