@@ -2,10 +2,10 @@
 //!
 //! The tensors are `layer.N.weight` `(inputs, outputs)`, `layer.N.bias` `(outputs,)` and, for a
 //! pruned layer, `layer.N.mask` `(inputs, outputs)` of bytes. The header's metadata has one entry,
-//! `apbt_rs`: 64 digits, then a JSON text that is the Python package's own (encoder, settings, scores,
-//! activations). The digits are the SHA-256 hash of the whole file with themselves read as zeros. So a
-//! reader notices any change of any byte, and reading runs no code. (One entry, since the order of
-//! several is drawn at random by the `safetensors` crate.)
+//! `apbt_rs`: 64 digits, then a JSON text that is the Python package's own (encoder, settings,
+//! scores, activations). The digits are the SHA-256 hash of the whole file with themselves read as
+//! zeros, so a reader notices any change of any byte, and reading runs no code. It is one entry
+//! since the `safetensors` crate writes several in random order.
 
 use std::collections::HashMap;
 use std::fmt::Write;

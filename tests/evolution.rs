@@ -126,7 +126,7 @@ proptest! {
         for (row, donor) in rows(&history).filter(|&(row, _)| history.event[row] == Event::Copied) {
             let donor = donor.unwrap();
             for column in [LEARNING_RATE, MOMENTUM, WEIGHT_DECAY] {
-                let (before, after) = (values(&history, donor)[column], values(&history, row)[column]);
+                let [before, after] = [donor, row].map(|row| values(&history, row)[column]);
                 let most = if column == MOMENTUM { 0.99 } else { f64::INFINITY };
                 let moved = [0.8, 1.2].map(|factor| Some((before.unwrap() * factor).min(most)));
                 prop_assert!(moved.contains(&after), "{before:?} became {after:?}");
@@ -165,7 +165,10 @@ proptest! {
     }
 
     #[test]
-    fn stopping_at_any_point_and_going_on_equals_never_stopping((wide, seed) in runs(), cut in 0..=6_u64) {
+    fn stopping_at_any_point_and_going_on_equals_never_stopping(
+        (wide, seed) in runs(),
+        cut in 0..=6_u64,
+    ) {
         let run = run(wide, seed);
         let (mut state, mut history) = evolved(&run, cut);
         let written = state.to_bytes().unwrap();
@@ -188,7 +191,10 @@ proptest! {
     }
 
     #[test]
-    fn any_part_of_a_state_is_no_state((wide, seed) in runs(), part in any::<prop::sample::Index>()) {
+    fn any_part_of_a_state_is_no_state(
+        (wide, seed) in runs(),
+        part in any::<prop::sample::Index>(),
+    ) {
         let run = run(wide, seed);
         let bytes = evolved(&run, 2).0.to_bytes().unwrap();
         let read = State::from_bytes(&bytes[..part.index(bytes.len())], &run);

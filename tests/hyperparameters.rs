@@ -1,5 +1,5 @@
-//! The table of hyperparameters: draws keep to the start range, moves to the bounds, and the paper's
-//! factors are exact.
+//! The table of hyperparameters: draws keep to the start range, moves to the bounds, and the
+//! paper's factors are exact.
 
 #![expect(clippy::disallowed_methods, reason = "strategies draw uniformly in the logarithm")]
 
@@ -61,7 +61,8 @@ fn table(rows: &[(usize, Domain)]) -> Result<Table, Error> {
 }
 
 fn is_refused(row: usize, domain: Domain) -> bool {
-    matches!(table(&[(row, domain)]), Err(Error::Invalid { argument, .. }) if argument == NAMES[row])
+    let told = table(&[(row, domain)]);
+    matches!(told, Err(Error::Invalid { argument, .. }) if argument == NAMES[row])
 }
 
 proptest! {
@@ -133,7 +134,11 @@ proptest! {
     }
 
     #[test]
-    fn an_ordered_choice_moves_to_a_neighbour(count in 1..8_usize, pick: prop::sample::Index, seed: u64) {
+    fn an_ordered_choice_moves_to_a_neighbour(
+        count in 1..8_usize,
+        pick: prop::sample::Index,
+        seed: u64,
+    ) {
         let values: Vec<f64> = (0..count).map(|place| (1_u32 << place).into()).collect();
         let place = pick.index(count);
         let domain = Domain::Choices { values: values.clone(), ordered: true };

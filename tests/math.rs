@@ -41,8 +41,8 @@ proptest! {
     #[test]
     fn sigmoid_and_tanh_keep_their_symmetries_and_bounds(x: f32) {
         prop_assume!(!x.is_nan());
-        prop_assert!((sigmoid(x) + sigmoid(-x) - 1.0).abs() <= f32::EPSILON);
-        prop_assert!((tanh(x) + tanh(-x)).abs() <= f32::EPSILON);
+        prop_assert!((sigmoid(x) + sigmoid(-x) - 1.0).abs() <= 2.0 * f32::EPSILON);
+        prop_assert!((tanh(x) + tanh(-x)).abs() <= 2.0 * f32::EPSILON);
         prop_assert!(sigmoid(x) > 0.0 && sigmoid(x) <= 1.0);
         prop_assert!(tanh(x).abs() <= 1.0);
         prop_assert_eq!(sigmoid(x) >= 0.5, x >= 0.0 || sigmoid(x) == 0.5);

@@ -58,7 +58,12 @@ proptest! {
     }
 
     #[test]
-    fn draws_stay_in_their_range(seed: u64, n in 1..1_000_000_usize, low: i32, width in 0..1000_u32) {
+    fn draws_stay_in_their_range(
+        seed: u64,
+        n in 1..1_000_000_usize,
+        low: i32,
+        width in 0..1000_u32,
+    ) {
         let mut random = Random::new(seed, 0, 0, Purpose::Birth);
         let (low, high) = (f64::from(low), f64::from(low) + f64::from(width));
         for _ in 0..100 {

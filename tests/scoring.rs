@@ -54,7 +54,10 @@ proptest! {
     }
 
     #[test]
-    fn a_score_is_the_metric_on_the_validation_rows(seed: u64, pair in prop::sample::select(&PAIRS[..])) {
+    fn a_score_is_the_metric_on_the_validation_rows(
+        seed: u64,
+        pair in prop::sample::select(&PAIRS[..]),
+    ) {
         let data = dataset(30, (4, 3), objective(pair, 3), true, seed);
         let member = member(network(&[4, 3], &[pair.0], 0.8, seed), VALUES);
         let (answers, members) = (Answers::of_validation(&data), [member]);

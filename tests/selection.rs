@@ -95,7 +95,11 @@ proptest! {
     }
 
     #[test]
-    fn a_members_age_is_about_its_own_draw(scores in scores(), seed: u64, pick: prop::sample::Index) {
+    fn a_members_age_is_about_its_own_draw(
+        scores in scores(),
+        seed: u64,
+        pick: prop::sample::Index,
+    ) {
         let member = pick.index(scores.len());
         let mut older = ages(&scores, 2);
         older[member] = 9;

@@ -1,5 +1,5 @@
-//! Changes of topology: what stays keeps its values wherever it goes, and the canonical form has the
-//! function and neither dead nor constant units.
+//! Changes of topology: what stays keeps its values wherever it goes, and the canonical form has
+//! the function and neither dead nor constant units.
 
 mod common;
 mod plain;

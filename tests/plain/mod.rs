@@ -1,5 +1,5 @@
-//! The plain twin of training: textbook loops over a network's flat array, in the order of sums that
-//! `rust/kernels` documents, without padding or vectors. [`textbook`] is the same in float64.
+//! The plain twin of training: textbook loops over a network's flat array, in the order of sums
+//! that `rust/kernels` documents, without padding or vectors. [`textbook`] is the same in float64.
 
 #![allow(dead_code, reason = "each test uses its own part")]
 
