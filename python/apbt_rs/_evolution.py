@@ -100,7 +100,7 @@ class Evolution(Iterator[Generation]):
             n_jobs=settings.threads(),
         )
         self._scored = False
-        self._left = 0  # epochs of a generation that was interrupted
+        self._goal = 0  # epochs at which the generation in work is complete
         self._stopped_by: str | None = None
         self._epoch_seconds = 0.0
 
@@ -109,20 +109,22 @@ class Evolution(Iterator[Generation]):
 
     def __next__(self) -> Generation:
         """Go on by a generation: exploit and explore, train, score, record."""
-        if self._stopped_by is not None:
+        if self._ended_by() is not None:
             raise StopIteration
+        # An interrupt may be raised as soon as a call of the core returns, which has then done its
+        # work. So what follows from the call is noted before it, and going on repeats nothing.
         if self._scored:
-            if self._left == 0:
-                self._core.apply(self._core.plan())
-                self._left = min(self._readiness, self._epochs - self._core.epoch)
-            if self._train() == 0:
-                raise StopIteration
-        self._core.score(self._custom_scores())
+            plan, goal = self._core.plan(), min(self._core.epoch + self._readiness, self._epochs)
+            self._goal, self._scored = goal, False
+            self._core.apply(plan)
+        if self._core.epoch < self._goal and not self._train():
+            raise StopIteration
+        custom = self._custom_scores()
         self._scored = True
+        self._core.score(custom)
         generation = self._generation()
         for callback in self._settings.callbacks:
             callback(self, generation)
-        self._look_for_the_end()
         return generation
 
     @property
@@ -152,7 +154,7 @@ class Evolution(Iterator[Generation]):
         ValueError
             If no network has a finite score.
         """
-        if not self._scored:
+        if not self._begun:
             next(self)
         best, most_accurate = self._core.best(), self._core.most_accurate()
         chosen = {
@@ -176,7 +178,7 @@ class Evolution(Iterator[Generation]):
             metric=self._metric.name,
             rule=self._settings.rule,
             seed=self._seed,
-            stopped_by=self._stopped_by or "callback",
+            stopped_by=self._ended_by() or "callback",
             seconds=time.monotonic() - self._started,
         )
 
@@ -197,13 +199,18 @@ class Evolution(Iterator[Generation]):
         answers = self._data.answers(self._data.validation)
         return network.test(answers, resolve(metric, self._data.targets.task))[0]
 
-    def _train(self) -> int:
-        """Train the epochs that are left of this generation, in slices; return how many were."""
-        trained = 0
-        while self._left > 0:
+    @property
+    def _begun(self) -> bool:
+        """Whether population 0 is scored."""
+        return self._scored or self._goal > 0
+
+    def _train(self) -> bool:
+        """Train the epochs that are left of this generation, in slices; return whether any was."""
+        first = self._core.epoch
+        while (left := self._goal - self._core.epoch) > 0:
             epochs = 1
             if self._epoch_seconds > 0:
-                epochs = min(self._left, max(1, int(_SLICE / self._epoch_seconds)))
+                epochs = min(left, max(1, int(_SLICE / self._epoch_seconds)))
             deadline = None
             if self._settings.time_limit is not None:
                 deadline = self._settings.time_limit - (time.monotonic() - self._started)
@@ -212,9 +219,7 @@ class Evolution(Iterator[Generation]):
                 self._stopped_by = "time_limit"
                 break
             self._epoch_seconds = (time.monotonic() - started) / epochs
-            trained += epochs
-            self._left -= epochs
-        return trained
+        return self._core.epoch > first
 
     def _custom_scores(self) -> list[float] | None:
         """Score every member by the user's metric, if there is one."""
@@ -238,12 +243,18 @@ class Evolution(Iterator[Generation]):
             best_size=0 if best is None else best.network.size,
         )
 
-    def _look_for_the_end(self) -> None:
+    def _ended_by(self) -> str | None:
+        """Return what ended the run, if it has ended."""
         patience = self._settings.patience
+        if not self._begun:
+            return None  # population 0 is scored in any case, so that there is a result
+        if self._stopped_by is not None or not self._scored:
+            return self._stopped_by
         if self._core.epoch >= self._epochs:
-            self._stopped_by = self._stopped_by or "epochs"
-        elif patience is not None and self._core.generation - self._core.improved >= patience:
-            self._stopped_by = self._stopped_by or "patience"
+            return "epochs"
+        if patience is not None and self._core.generation - self._core.improved >= patience:
+            return "patience"
+        return None
 
     def _network(self, snapshot: _core.Snapshot, history: pl.DataFrame) -> Network:
         score, loss = snapshot.validation_score, snapshot.validation_loss
