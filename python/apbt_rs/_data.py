@@ -16,6 +16,8 @@ from apbt_rs._targets import Targets, check_lengths, class_codes
 
 __all__ = ["Answers", "Data", "prepare"]
 
+_MOST_WEIGHT = 1e100  # sums and squares of weights must stay finite
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -185,4 +187,6 @@ def _weights(sample_weight: Any, n_rows: int) -> list[float] | None:
         )
     if not weights.any():
         raise ValueError("sample_weight: all weights are zero: give some row a positive one")
+    if weights.max() > _MOST_WEIGHT:
+        raise ValueError(f"sample_weight: {weights.max()} is too large: divide all weights by it")
     return [float(weight) for weight in weights]

@@ -17,6 +17,7 @@ from apbt_rs._space import DEFAULT_SPACE, PAPER_SPACE
 __all__ = ["DEFAULT", "PAPER", "RULES", "Preset", "Settings"]
 
 RULES = ("one_se", "best", "most_accurate")
+MOST_THREADS = 1024  # systems refuse to start many more
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,10 @@ class Settings:
                 raise ValueError(f"seed={self.seed}: expected less than 2**64")
         if self.n_jobs is not None and self.n_jobs != -1:
             _whole("n_jobs", self.n_jobs, 1)
+            if self.n_jobs > MOST_THREADS:
+                raise ValueError(f"n_jobs={self.n_jobs}: expected at most {MOST_THREADS}")
+        if not isinstance(self.progress, bool):
+            raise TypeError(f"progress={self.progress!r}: expected True or False")
         if not isinstance(self.callbacks, tuple):
             given = self.callbacks
             callbacks = tuple(given) if isinstance(given, Iterable) else (given,)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from apbt_rs import _core
 
@@ -42,16 +43,17 @@ class Range:
     scale: Scale | None = None
 
 
-# Each hyperparameter's own scale, and whether it is a whole number.
-_NUMBERS: dict[str, tuple[Scale, bool]] = {
-    "hidden_layers": ("linear", True),
-    "hidden_units": ("linear", True),
-    "density": ("linear", False),
-    "learning_rate": ("log", False),
-    "momentum": ("log_one_minus", False),
-    "weight_decay": ("log", False),
-    "batch_size": ("log", True),
+# Each hyperparameter's own scale, whether it is a whole number, and what it may be at the most.
+_NUMBERS: dict[str, tuple[Scale, bool, float, float]] = {
+    "hidden_layers": ("linear", True, 0, 65536),
+    "hidden_units": ("linear", True, 1, 65536),
+    "density": ("linear", False, 0, 1),
+    "learning_rate": ("log", False, 0, math.inf),
+    "momentum": ("log_one_minus", False, 0, 1),
+    "weight_decay": ("log", False, 0, math.inf),
+    "batch_size": ("log", True, 1, 2**31),
 }
+_EXPECTED = "expected a number, a (low, high) tuple, a Range or a list of numbers"
 _HIDDEN_ACTIVATIONS = [name for name in _core.ACTIVATIONS if name != "softmax"]
 _NAMES = [*_NUMBERS, "optimizer", "activation"]
 
@@ -135,29 +137,45 @@ def _names(name: str, value: Any, known: list[str]) -> list[str]:
 def _number(name: str, value: Any) -> _core.Domain:
     """Read a fixed number, a range or a list of numbers."""
     where = f"space[{name!r}]={value!r}"
-    scale, integer = _NUMBERS[name]
+    scale, integer, least, most = _NUMBERS[name]
+
+    def read(one: Any) -> float:
+        if isinstance(one, bool) or not isinstance(one, numbers.Real):
+            raise TypeError(f"{where}: {_EXPECTED}")
+        number = float(one)
+        if not least <= number <= most:
+            raise ValueError(f"{where}: expected {least} to {most}, not {one}")
+        if integer and not number.is_integer():
+            raise ValueError(f"{where}: expected whole numbers, not {one}")
+        return number
+
+    def read_first(one: Any) -> float:
+        number = read(one)
+        if not math.isfinite(number):
+            raise ValueError(f"{where}: give finite numbers to start from, not {one}")
+        return number
+
     if isinstance(value, list) and value:
-        return _core.Domain.choices([_float(one, where) for one in value], ordered=True)
+        return _core.Domain.choices([read_first(one) for one in value], ordered=True)
     if isinstance(value, tuple) and len(value) == 2:
         value = Range(*value)
     if not isinstance(value, Range):
-        return _core.Domain.fixed(_float(value, where))
-    bounds = (_float(value.low, where), _float(value.high, where))
-    start = bounds if value.start is None else tuple(_float(one, where) for one in value.start)
-    if len(start) != 2 or not bounds[0] <= start[0] <= start[1] <= bounds[1]:
+        return _core.Domain.fixed(read_first(value))
+    start: Any = (value.low, value.high) if value.start is None else value.start
+    if not isinstance(start, (tuple, list)) or len(start) != 2:
+        raise TypeError(f"{where}: expected start=(low, high), not {start!r}")
+    bounds = (read(value.low), read(value.high))
+    first = (read_first(start[0]), read_first(start[1]))
+    if not bounds[0] <= first[0] <= first[1] <= bounds[1]:
         raise ValueError(f"{where}: expected low <= start[0] <= start[1] <= high")
-    if not math.isfinite(start[1]):
-        raise ValueError(f"{where}: give a finite range to start from")
-    if scale == "log" and value.scale is None and start[0] <= 0:
+    if value.scale is not None:
+        scale = value.scale
+        if scale not in get_args(Scale):
+            raise ValueError(f"{where}: expected a scale of {get_args(Scale)}, not {scale!r}")
+    elif scale == "log" and first[0] <= 0:
         scale = "linear"  # a range from zero has no logarithm
-    if integer and any(one != math.floor(one) for one in start):
-        raise ValueError(f"{where}: expected whole numbers")
-    return _core.Domain.range(start, bounds, value.scale or scale, integer)
-
-
-def _float(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
-        raise TypeError(
-            f"{where}: expected a number, a (low, high) tuple, a Range or a list of numbers"
-        )
-    return float(value)
+    if scale == "log" and first[0] <= 0:
+        raise ValueError(f"{where}: on a logarithmic scale expected start[0] > 0")
+    if scale == "log_one_minus" and bounds[1] >= 1:
+        raise ValueError(f"{where}: on the scale of one minus the value expected high < 1")
+    return _core.Domain.range(first, bounds, scale, integer)
