@@ -217,7 +217,7 @@ def test_a_time_limit_strikes_with_a_valid_result() -> None:
     )
     assert found.stopped_by == "time_limit"
     assert time.monotonic() - started < 2.5
-    assert found.chosen.predict(rows[:3]).len() == 3
+    assert len(found.chosen.predict(rows[:3])) == 3
 
 
 def test_patience_and_callbacks_end_a_run() -> None:
