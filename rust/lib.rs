@@ -18,6 +18,7 @@ pub mod error;
 pub mod evolution;
 pub mod exploring;
 pub mod files;
+mod grouping;
 pub mod history;
 pub mod hyperparameters;
 mod kernels;

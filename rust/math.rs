@@ -7,30 +7,33 @@
 
 /// Adding and subtracting 1.5 · 2²³ rounds a small `f32` to the nearest integer, and leaves that
 /// integer in the low bits of the sum.
-const ROUND: f32 = 12_582_912.0;
-const LOG2_E: f32 = std::f32::consts::LOG2_E;
+pub(crate) const ROUND: f32 = 12_582_912.0;
+pub(crate) const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// ln 2 in two parts; the first has so few digits that its product with a small integer is exact.
-const LN_2_HIGH: f32 = 0.693_359_4;
-const LN_2_LOW: f32 = -2.121_944_4e-4;
+pub(crate) const LN_2_HIGH: f32 = 0.693_359_4;
+pub(crate) const LN_2_LOW: f32 = -2.121_944_4e-4;
+/// Where the exponential's argument is held: 2ⁿ is still a normal number there.
+pub(crate) const EXP_LIMIT: f32 = 87.0;
+/// Of `(exp(r) − 1 − r) / r²`, from the highest power down: the minimax polynomial of the Cephes
+/// library's `expf`, with an error of about one unit in the last place.
+pub(crate) const EXP_COEFFICIENTS: [f32; 6] =
+    [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
 
 /// Splits `exp(x)` into `(p, s)` with `exp(x) = s + s·p`, `s` a power of two and `p = exp(r) − 1`
 /// for the remainder `|r| ≤ ln 2 / 2`.
 ///
-/// Arguments are held to ±87, where `s` is still a normal number; NaN stays NaN. The polynomial is
-/// the minimax one of the Cephes library's `expf` (error about one unit in the last place).
+/// Arguments are held to ±[`EXP_LIMIT`]; NaN stays NaN.
 #[inline(always)]
 fn split_exp(x: f32) -> (f32, f32) {
-    let x = if x < -87.0 { -87.0 } else { x };
-    let x = if x > 87.0 { 87.0 } else { x };
+    let x = if x < -EXP_LIMIT { -EXP_LIMIT } else { x };
+    let x = if x > EXP_LIMIT { EXP_LIMIT } else { x };
     let rounded = x.mul_add(LOG2_E, ROUND);
     let n = rounded - ROUND;
     let r = n.mul_add(-LN_2_LOW, n.mul_add(-LN_2_HIGH, x));
-    let mut q = 1.987_569_1e-4_f32;
-    q = q.mul_add(r, 1.398_2e-3);
-    q = q.mul_add(r, 8.333_452e-3);
-    q = q.mul_add(r, 4.166_579_6e-2);
-    q = q.mul_add(r, 1.666_666_5e-1);
-    q = q.mul_add(r, 0.5);
+    let mut q = EXP_COEFFICIENTS[0];
+    for coefficient in &EXP_COEFFICIENTS[1..] {
+        q = q.mul_add(r, *coefficient);
+    }
     let p = q.mul_add(r * r, r);
     // The integer n stands in the low bits of `rounded`: moved into the exponent it is 2ⁿ.
     let s = f32::from_bits((rounded.to_bits() << 23).wrapping_add(0x3f80_0000));
@@ -95,6 +98,7 @@ pub fn exp_f64(x: f64) -> f64 {
 }
 
 /// The natural logarithm of a positive number; −∞ of zero, NaN of what is negative or NaN.
+#[inline(always)]
 #[must_use]
 pub fn ln(x: f64) -> f64 {
     if x.is_nan() || x < 0.0 {

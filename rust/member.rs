@@ -89,6 +89,18 @@ impl Member {
         self.network = change.network;
     }
 
+    /// Marks it as diverged: what is live is no number any more.
+    pub(crate) fn diverge(&mut self) {
+        let live: Vec<bool> = self.network.mask().to_vec();
+        let slots = self.optimizer.slots.iter_mut().map(Vec::as_mut_slice);
+        for values in slots.chain([self.network.parameters_mut()]) {
+            for (value, &live) in values.iter_mut().zip(&live) {
+                *value = if live { f32::NAN } else { 0.0 };
+            }
+        }
+        self.train_loss = Some(f64::NAN);
+    }
+
     /// Takes out dead and constant units until there are none.
     pub fn canonicalize(&mut self) {
         while let Some(change) = simplify(&self.network) {

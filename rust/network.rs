@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::math;
 use crate::random::Random;
 
 /// What a layer does to its weighted sums.
@@ -39,6 +40,17 @@ impl Activation {
             Self::Relu => "relu",
             Self::Identity => "identity",
             Self::Softmax => "softmax",
+        }
+    }
+
+    /// What one unit gives for its weighted sum; a unit alone knows no softmax, and gives the sum.
+    pub(crate) fn apply(self, sum: f32) -> f32 {
+        match self {
+            Self::Sigmoid => math::sigmoid(sum),
+            Self::Tanh => math::tanh(sum),
+            // Written so that NaN stays NaN.
+            Self::Relu => if sum < 0.0 { 0.0 } else { sum },
+            Self::Identity | Self::Softmax => sum,
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::error::{Result, invalid};
-use crate::kernels::{Kernel, PackedNetwork, dispatch};
+use crate::kernels::{self, Kernel, Simd, dispatch};
 use crate::math::ln;
 use crate::member::Member;
 use crate::metrics::{self, Answers, Metric};
@@ -171,7 +171,7 @@ pub fn validation_outputs(dataset: &Dataset, members: &[Member]) -> Vec<Vec<f32>
     members.par_iter().map(one).collect()
 }
 
-fn validation_rows(dataset: &Dataset) -> impl Iterator<Item = &[f32]> {
+fn validation_rows(dataset: &Dataset) -> impl ExactSizeIterator<Item = &[f32]> {
     dataset.validation().iter().map(|&row| dataset.input(row))
 }
 
@@ -197,17 +197,13 @@ struct Outputs<'a, R> {
     rows: R,
 }
 
-impl<'a, R: Iterator<Item = &'a [f32]>> Kernel for Outputs<'_, R> {
+impl<'a, R: ExactSizeIterator<Item = &'a [f32]>> Kernel for Outputs<'_, R> {
     type Output = Vec<f32>;
 
     #[inline(always)]
-    fn run(self) -> Vec<f32> {
-        let packed = PackedNetwork::new(self.network);
-        let mut units = packed.scratch();
-        let mut outputs = Vec::new();
-        for row in self.rows {
-            outputs.extend_from_slice(packed.forward(row, &mut units));
-        }
+    fn run<S: Simd>(self) -> Vec<f32> {
+        let mut outputs = Vec::with_capacity(self.rows.len() * self.network.outputs());
+        kernels::outputs::<S>(self.network, self.rows, &mut outputs);
         outputs
     }
 }

@@ -5,7 +5,6 @@
 //! velocity wherever the change puts it. Values that are new are written afterwards, into the
 //! weights alone.
 
-use crate::kernels::activate;
 use crate::network::{Layer, Network, first_value, layers};
 use crate::random::Random;
 
@@ -96,13 +95,12 @@ fn fold_constant(network: &mut Network, hidden: usize, unit: usize) {
     let activation = network.activations()[hidden];
     let live: Vec<bool> = network.mask().to_vec();
     let parameters = network.parameters_mut();
-    let mut value = [parameters[into.bias(unit)]];
-    activate(activation, &mut value);
+    let value = activation.apply(parameters[into.bias(unit)]);
     for output in 0..out.outputs {
         let weight = out.weight(unit, output);
         if live[weight] {
             let bias = out.bias(output);
-            parameters[bias] = value[0].mul_add(parameters[weight], parameters[bias]);
+            parameters[bias] = value.mul_add(parameters[weight], parameters[bias]);
         }
     }
 }

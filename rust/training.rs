@@ -1,7 +1,7 @@
 //! Training: mini-batch gradient descent on every member, in parallel.
 //!
-//! [`train`] is the one door. What stands behind it, one member at a time on one thread, may change;
-//! what it results in may not, down to the last bit.
+//! [`train`] is the one door. What stands behind it (who is trained beside whom, on which thread,
+//! with which instructions) is chosen for speed alone, and changes no bit of what it results in.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +10,9 @@ use rayon::prelude::*;
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::grouping::{Team, teams};
 use crate::hyperparameters::{ADAM, BATCH_SIZE, LEARNING_RATE, MOMENTUM, OPTIMIZER, WEIGHT_DECAY};
-use crate::kernels::{Adam, Kernel, Rule, Sgd, Trainer, dispatch};
+use crate::kernels::{Adam, Group, Kernel, Rates, Rule, Sgd, Simd, Single, dispatch};
 use crate::member::Member;
 
 /// Row numbers that are drawn ahead for all members: 4 MiB of them.
@@ -42,13 +43,11 @@ pub fn train(
         for start in starts.into_iter().rev() {
             let orders: Vec<Vec<u32>> =
                 (start..start + now).into_par_iter().map(|epoch| dataset.order(epoch)).collect();
-            trained
-                .par_iter_mut()
+            let together = trained.iter_mut().filter(|member| member.epochs == start).collect();
+            teams(together)
+                .into_par_iter()
                 .with_max_len(1)
-                .filter(|member| member.epochs == start)
-                .try_for_each(|member| {
-                    dispatch(Epochs { dataset, member, orders: &orders, stop })
-                })?;
+                .try_for_each(|team| dispatch(Epochs { dataset, team, orders: &orders, stop }))?;
         }
         done += now;
     }
@@ -56,10 +55,10 @@ pub fn train(
     Ok(())
 }
 
-/// Some epochs of one member.
+/// Some epochs of one team.
 struct Epochs<'a> {
     dataset: &'a Dataset,
-    member: &'a mut Member,
+    team: Team<'a>,
     orders: &'a [Vec<u32>],
     stop: &'a AtomicBool,
 }
@@ -68,48 +67,96 @@ impl Kernel for Epochs<'_> {
     type Output = Result<()>;
 
     #[inline(always)]
-    fn run(self) -> Result<()> {
-        let values = &self.member.hyperparameters;
-        let learning_rate = values[LEARNING_RATE];
-        if values[OPTIMIZER] == ADAM {
-            self.train(Adam::new(learning_rate))
-        } else {
-            let momentum = values[MOMENTUM] as f32;
-            self.train(Sgd { learning_rate, momentum })
+    fn run<S: Simd>(self) -> Result<()> {
+        let adam = self.team.first().hyperparameters[OPTIMIZER] == ADAM;
+        match (adam, &self.team) {
+            (false, Team::Group(_)) => self.train_group::<S, Sgd<S>, 1>(),
+            (true, Team::Group(_)) => self.train_group::<S, Adam<S>, 2>(),
+            (false, Team::Single(_)) => self.train_single::<S, Sgd<S>, 1>(),
+            (true, Team::Single(_)) => self.train_single::<S, Adam<S>, 2>(),
         }
     }
 }
 
 impl Epochs<'_> {
     #[inline(always)]
-    fn train<R: Rule<SLOTS>, const SLOTS: usize>(self, rule: R) -> Result<()> {
-        let Self { dataset, member, orders, stop } = self;
-        let values = &member.hyperparameters;
-        let keep = (1.0 - values[LEARNING_RATE] * values[WEIGHT_DECAY]) as f32;
-        let keep = (keep, if dataset.objective().decay_biases { keep } else { 1.0 });
-        let batch_size = values[BATCH_SIZE].max(1.0) as usize;
-        let look = batch_size * (ROWS_PER_LOOK / batch_size).max(1);
-
-        let state = &mut member.optimizer;
-        let mut trainer =
-            Trainer::new(dataset, &member.network, rule, keep, &state.slots, state.steps);
-        for (epoch, order) in orders.iter().enumerate() {
-            let last = epoch + 1 == orders.len();
-            let mut loss = 0.0;
-            for rows in order.chunks(look) {
-                if stop.load(Ordering::Relaxed) {
+    fn train_group<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
+        let batch_size = batch_size(self.team.first(), self.dataset);
+        let Team::Group(mut members) = self.team else { return Ok(()) };
+        let rates = members.iter().map(|member| rates(member, self.dataset)).collect();
+        let mut group = Group::<S, R, SLOTS>::new(self.dataset, &members, rates, batch_size);
+        let mut losses = vec![0.0; members.len()];
+        for (epoch, order) in self.orders.iter().enumerate() {
+            let asked = if epoch + 1 == self.orders.len() { &mut losses[..] } else { &mut [] };
+            for rows in order.chunks(look(batch_size)) {
+                if self.stop.load(Ordering::Relaxed) {
                     return Err(Error::Stopped);
                 }
                 for batch in rows.chunks(batch_size) {
-                    loss += trainer.step(batch, last);
+                    group.step(batch, asked);
                 }
             }
-            if last {
-                member.train_loss = Some(loss / order.len() as f64);
-            }
         }
-        state.steps = trainer.finish(member.network.parameters_mut(), &mut state.slots);
-        member.epochs += orders.len() as u64;
+        group.finish(&mut members);
+        for (member, loss) in members.iter_mut().zip(losses) {
+            finish(member, loss, self.orders);
+        }
         Ok(())
     }
+
+    #[inline(always)]
+    fn train_single<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
+        let batch_size = batch_size(self.team.first(), self.dataset);
+        let Team::Single(member) = self.team else { return Ok(()) };
+        let rates = rates(member, self.dataset);
+        let mut single = Single::<S, R, SLOTS>::new(self.dataset, member, rates, batch_size);
+        let mut loss = 0.0;
+        for (epoch, order) in self.orders.iter().enumerate() {
+            let last = epoch + 1 == self.orders.len();
+            for rows in order.chunks(look(batch_size)) {
+                if self.stop.load(Ordering::Relaxed) {
+                    return Err(Error::Stopped);
+                }
+                for batch in rows.chunks(batch_size) {
+                    loss += single.step(batch, last);
+                }
+            }
+        }
+        single.finish(member);
+        finish(member, loss, self.orders);
+        Ok(())
+    }
+}
+
+/// Records that a member went through some epochs, the last with that sum of losses.
+fn finish(member: &mut Member, loss: f64, orders: &[Vec<u32>]) {
+    let rows = orders.last().map_or(0, Vec::len);
+    member.train_loss = Some(loss / rows as f64);
+    member.epochs += orders.len() as u64;
+    let slots = member.optimizer.slots.iter().flatten();
+    if !(member.network.is_finite() && slots.copied().all(f32::is_finite)) {
+        // Nothing finite comes of it any more, and which of its numbers are infinite and which are
+        // none depends on who stood beside it.
+        member.diverge();
+    }
+}
+
+fn rates(member: &Member, dataset: &Dataset) -> Rates {
+    let values = &member.hyperparameters;
+    let keep = (1.0 - values[LEARNING_RATE] * values[WEIGHT_DECAY]) as f32;
+    Rates {
+        learning_rate: values[LEARNING_RATE],
+        momentum: values[MOMENTUM] as f32,
+        keep: (keep, if dataset.objective().decay_biases { keep } else { 1.0 }),
+        steps: member.optimizer.steps,
+    }
+}
+
+fn batch_size(member: &Member, dataset: &Dataset) -> usize {
+    (member.hyperparameters[BATCH_SIZE].max(1.0) as usize).min(dataset.train().len())
+}
+
+/// Rows between two looks at the stop flag, in whole batches.
+fn look(batch_size: usize) -> usize {
+    batch_size * (ROWS_PER_LOOK / batch_size).max(1)
 }

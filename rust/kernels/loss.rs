@@ -1,67 +1,77 @@
 //! Losses of one row, and their derivatives by the output layer's weighted sums.
 
-use super::derivative;
+use super::simd::Simd;
+use super::units::times_derivatives;
 use crate::dataset::{Loss, Objective};
 use crate::math::ln;
 use crate::network::Activation;
 
-/// The loss's derivative by the output layer's weighted sums, times `scale`: all are `(outputs,)`.
+/// The loss's derivative by the output layer's weighted sums, times `scale`: outputs, targets and
+/// deltas are `(outputs, vectors)`, scales `(vectors,)`.
 #[inline(always)]
-pub(super) fn output_gradient(
+pub(super) fn output_gradient<S: Simd>(
     objective: &Objective,
-    outputs: &[f32],
-    target: &[f32],
-    scale: f32,
-    deltas: &mut [f32],
+    outputs: &[S],
+    targets: &[S],
+    scales: &[S],
+    deltas: &mut [S],
 ) {
-    let errors = outputs.iter().zip(target).map(|(&output, &target)| output - target);
-    match (objective.loss, objective.output) {
-        (Loss::SquaredError, Activation::Softmax) => {
-            // The softmax's Jacobian: each output depends on every weighted sum.
-            let mut mean = 0.0_f32;
-            for (error, &output) in errors.clone().zip(outputs) {
-                mean = error.mul_add(output, mean);
+    let vectors = scales.len();
+    for (delta, (output, &target)) in deltas.iter_mut().zip(outputs.iter().zip(targets)) {
+        *delta = output.sub(target);
+    }
+    let softmax = objective.output == Activation::Softmax;
+    if objective.loss == Loss::SquaredError && softmax {
+        // The softmax's Jacobian: each output depends on every weighted sum.
+        for vector in 0..vectors {
+            let mut mean = S::splat(0.0);
+            for place in (vector..outputs.len()).step_by(vectors) {
+                mean = deltas[place].mul_add(outputs[place], mean);
             }
-            for ((delta, error), &output) in deltas.iter_mut().zip(errors).zip(outputs) {
-                *delta = (scale * (error - mean)) * output;
-            }
-        }
-        (Loss::SquaredError, activation) => {
-            for ((delta, error), &output) in deltas.iter_mut().zip(errors).zip(outputs) {
-                *delta = (scale * error) * derivative(activation, output);
-            }
-        }
-        // For both pairs of the cross-entropy the derivatives cancel.
-        (Loss::CrossEntropy, _) => {
-            for (delta, error) in deltas.iter_mut().zip(errors) {
-                *delta = scale * error;
+            for place in (vector..outputs.len()).step_by(vectors) {
+                let error = deltas[place].sub(mean);
+                deltas[place] = scales[vector].mul(error).mul(outputs[place]);
             }
         }
+        return;
+    }
+    for unit in deltas.chunks_exact_mut(vectors) {
+        for (delta, &scale) in unit.iter_mut().zip(scales) {
+            *delta = scale.mul(*delta);
+        }
+    }
+    // For both pairs of the cross-entropy the derivatives cancel.
+    if objective.loss == Loss::SquaredError {
+        times_derivatives(objective.output, outputs, deltas);
     }
 }
 
 /// One row's loss; outputs and target are `(outputs,)`. Probabilities are kept away from 0 and 1 by
 /// 2⁻²³, the spacing of 32-bit numbers at 1.
 #[inline(always)]
-pub(crate) fn row_loss(loss: Loss, activation: Activation, outputs: &[f32], target: &[f32]) -> f64 {
+pub(crate) fn row_loss(
+    loss: Loss,
+    activation: Activation,
+    outputs: impl Iterator<Item = f32>,
+    target: &[f32],
+) -> f64 {
+    let pairs = outputs.zip(target.iter().copied());
     match (loss, activation) {
         (Loss::SquaredError, _) => {
             let mut sum = 0.0_f32;
-            for (&output, &target) in outputs.iter().zip(target) {
+            for (output, target) in pairs {
                 sum = (target - output).mul_add(target - output, sum);
             }
             f64::from(0.5 * sum)
         }
-        (Loss::CrossEntropy, Activation::Sigmoid) => outputs
-            .iter()
-            .zip(target)
-            .map(|(&output, &target)| {
+        (Loss::CrossEntropy, Activation::Sigmoid) => pairs
+            .map(|(output, target)| {
                 surprise(target, f64::from(output))
                     + surprise(1.0 - target, 1.0 - f64::from(output))
             })
             .sum(),
         (Loss::CrossEntropy, _) => {
-            outputs.iter().zip(target).map(|(&output, &t)| surprise(t, f64::from(output))).sum()
+            pairs.map(|(output, target)| surprise(target, f64::from(output))).sum()
         }
     }
 }

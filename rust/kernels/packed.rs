@@ -1,19 +1,16 @@
-//! A network's parameters with each row of outputs padded to whole vectors, and its forward pass.
+//! A network laid out for products, and its forward pass over many rows at once.
 //!
-//! A layer is `a = f(b + Σ_i x_i · W[i])`: weights are stored `(inputs, outputs)`, so it is a sum of
-//! rows times broadcast inputs, the outputs in the lanes. With outputs padded to whole vectors of
-//! [`LANES`] there is no remainder loop. Padded parameters are zero and stay so; what padded units
-//! give is never read.
+//! Weights are `(inputs, blocks)`: a row of outputs padded with zeros to whole vectors, since the
+//! weight gradient has outputs in its lanes. What units give is `(units, vectors)`, with rows of the
+//! table in the lanes, so that no layer is too narrow to fill them, and a row's outputs do not
+//! depend on the rows beside it.
 
-use super::activate;
+use super::products::{Left, Stored, columns, product};
+use super::simd::{Simd, numbers, numbers_mut, zeros};
+use super::units::activate;
 use crate::network::{Activation, Network};
 
-/// Numbers in one vector.
-pub(super) const LANES: usize = 8;
-/// One vector.
-pub(super) type Lanes = [f32; LANES];
-
-/// Where one layer stands in the padded arrays; offsets count vectors.
+/// Where one layer stands; offsets of parameters count vectors.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PackedLayer {
     pub(super) inputs: usize,
@@ -24,137 +21,149 @@ pub(super) struct PackedLayer {
     pub(super) weights: usize,
     /// Offset of the biases, `(blocks,)`.
     pub(super) biases: usize,
-    /// Offset of what the layer gives, `(blocks,)`, among all layers' units.
+    /// Number of the first of the layer's units, the inputs being the first of all.
     pub(super) units: usize,
     pub(super) activation: Activation,
 }
 
-/// A network's parameters, padded.
-#[derive(Clone, Debug)]
-pub(crate) struct PackedNetwork {
+/// A network's parameters, padded, and what its units give for some rows.
+pub(super) struct Packed<S> {
     pub(super) layers: Vec<PackedLayer>,
-    pub(super) parameters: Vec<Lanes>,
-    /// Vectors that hold all layers' units.
-    units: usize,
+    pub(super) parameters: Vec<S>,
+    /// Vectors that hold one number of each row.
+    pub(super) vectors: usize,
+    /// What all units give, `(units, vectors)`, the inputs first.
+    pub(super) units: Vec<S>,
 }
 
-impl PackedNetwork {
-    pub(crate) fn new(network: &Network) -> Self {
+impl<S: Simd> Packed<S> {
+    /// A network, with room for so many rows at a time.
+    #[inline(always)]
+    pub(super) fn new(network: &Network, rows: usize) -> Self {
         let (mut parameters, mut units) = (0, 0);
-        let layers: Vec<PackedLayer> = network
-            .layers()
-            .zip(network.activations())
-            .map(|(layer, &activation)| {
-                let blocks = layer.outputs.div_ceil(LANES);
-                let packed = PackedLayer {
-                    inputs: layer.inputs,
-                    outputs: layer.outputs,
-                    blocks,
-                    weights: parameters,
-                    biases: parameters + layer.inputs * blocks,
-                    units,
-                    activation,
-                };
-                parameters = packed.biases + blocks;
-                units += blocks;
-                packed
-            })
-            .collect();
-        let mut packed = Self { layers, parameters: vec![[0.0; LANES]; parameters], units };
+        let mut layers = Vec::new();
+        for (layer, &activation) in network.layers().zip(network.activations()) {
+            let blocks = layer.outputs.div_ceil(S::LANES);
+            units += layer.inputs;
+            let packed = PackedLayer {
+                inputs: layer.inputs,
+                outputs: layer.outputs,
+                blocks,
+                weights: parameters,
+                biases: parameters + layer.inputs * blocks,
+                units,
+                activation,
+            };
+            parameters = packed.biases + blocks;
+            layers.push(packed);
+        }
+        let vectors = rows.div_ceil(S::LANES);
+        let units = zeros((units + network.outputs()) * vectors);
+        let mut packed = Self { layers, parameters: zeros(parameters), vectors, units };
         packed.parameters = packed.pack(network.parameters());
         packed
     }
 
     /// Values shaped like the network's parameters, padded with zeros.
-    pub(super) fn pack(&self, values: &[f32]) -> Vec<Lanes> {
-        let mut padded = vec![[0.0; LANES]; self.parameters.len()];
+    #[inline(always)]
+    pub(super) fn pack(&self, values: &[f32]) -> Vec<S> {
+        let mut padded = zeros(self.parameters.len());
         let mut rest = values;
-        for row in self.rows(&mut padded) {
-            let (first, others) = rest.split_at(row.len());
-            row.copy_from_slice(first);
+        for (row, outputs) in self.rows() {
+            let (first, others) = rest.split_at(outputs);
+            numbers_mut::<S>(&mut padded)[row * S::LANES..][..outputs].copy_from_slice(first);
             rest = others;
         }
         padded
     }
 
-    /// Takes the padding out again.
-    pub(super) fn unpack(&self, padded: &mut [Lanes], values: &mut [f32]) {
+    /// Takes the padding out again; `padded` has `slots` vectors for each one of the parameters, of
+    /// which the one in place `slot` is meant.
+    #[inline(always)]
+    pub(super) fn unpack(&self, padded: &[S], (slot, slots): (usize, usize), values: &mut [f32]) {
         let mut rest = values;
-        for row in self.rows(padded) {
-            let (first, others) = rest.split_at_mut(row.len());
-            first.copy_from_slice(row);
+        for (row, outputs) in self.rows() {
+            let (first, others) = rest.split_at_mut(outputs);
+            let vectors = padded[row * slots + slot..].iter().step_by(slots);
+            for (values, vector) in first.chunks_mut(S::LANES).zip(vectors) {
+                values.copy_from_slice(&numbers(std::slice::from_ref(vector))[..values.len()]);
+            }
             rest = others;
         }
     }
 
-    /// The rows of outputs in padded values, layer by layer, weights before biases: in the order of
-    /// the network's own array, each without its padding.
-    fn rows<'a>(&'a self, padded: &'a mut [Lanes]) -> impl Iterator<Item = &'a mut [f32]> {
-        let mut rest = padded;
-        self.layers.iter().flat_map(|layer| std::iter::repeat_n(layer, layer.inputs + 1)).map(
-            move |layer| {
-                let (row, others) = std::mem::take(&mut rest).split_at_mut(layer.blocks);
-                rest = others;
-                &mut row.as_flattened_mut()[..layer.outputs]
-            },
-        )
+    /// The rows of outputs, in the order of the network's own array: where each begins, and how many
+    /// outputs it has.
+    fn rows(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.layers.iter().flat_map(|layer| {
+            let row = move |i: usize| (layer.weights + i * layer.blocks, layer.outputs);
+            (0..=layer.inputs).map(row)
+        })
     }
 
-    /// What `forward` writes into.
-    pub(crate) fn scratch(&self) -> Vec<Lanes> {
-        vec![[0.0; LANES]; self.units]
-    }
-
-    /// One row through the network: input `(inputs,)`, units `(units,)` of all layers. Gives the
-    /// outputs.
+    /// What the units give for these rows, `(inputs,)` each; there are no more than room was made
+    /// for.
     #[inline(always)]
-    pub(crate) fn forward<'a>(&self, input: &[f32], units: &'a mut [Lanes]) -> &'a [f32] {
-        let mut outputs = 0..0;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let (before, own) = units.split_at_mut(layer.units);
-            let own = &mut own[..layer.blocks];
-            let heard = if index == 0 {
-                input
-            } else {
-                let previous = self.layers[index - 1].units;
-                &before[previous..].as_flattened()[..layer.inputs]
-            };
-            own.copy_from_slice(&self.parameters[layer.biases..][..layer.blocks]);
-            let weights = &self.parameters[layer.weights..layer.biases];
-            weighted_sums(heard, weights, own);
-            if layer.activation == Activation::Softmax {
-                activate(layer.activation, &mut own.as_flattened_mut()[..layer.outputs]);
-            } else {
-                for block in own {
-                    activate(layer.activation, block);
-                }
-            }
-            outputs = layer.units * LANES..layer.units * LANES + layer.outputs;
+    pub(super) fn forward<'a>(&mut self, rows: impl ExactSizeIterator<Item = &'a [f32]>) {
+        let inputs = self.layers[0].inputs;
+        load(rows, &mut self.units[..inputs * self.vectors], self.vectors);
+        for layer in &self.layers {
+            let (before, own) = self.units.split_at_mut(layer.units * self.vectors);
+            let heard = &before[(layer.units - layer.inputs) * self.vectors..];
+            let own = &mut own[..layer.outputs * self.vectors];
+            let weights = numbers(&self.parameters[layer.weights..layer.biases]);
+            let left = Left { numbers: weights, row: 1, step: layer.blocks * S::LANES };
+            let biases = numbers(&self.parameters[layer.biases..][..layer.blocks]);
+            let shape = (layer.outputs, layer.inputs, self.vectors);
+            let mut sums = Stored { first: biases, to: own, vectors: self.vectors };
+            product(left, heard, shape, &mut sums);
+            activate(layer.activation, own, self.vectors);
         }
-        &units.as_flattened()[outputs]
+    }
+
+    /// What the last layer gives, `(outputs, vectors)`.
+    #[inline(always)]
+    pub(super) fn outputs(&self) -> &[S] {
+        let Some(last) = self.layers.last() else { return &[] };
+        &self.units[last.units * self.vectors..]
     }
 }
 
-/// `sums[j] += Σ_i input[i] · weights[i, j]`, in the order of i: input is `(inputs,)`, weights are
-/// `(inputs, blocks)`, sums `(blocks,)`.
+/// Rows of numbers as columns, `(columns, vectors)`; lanes after the last row are zero.
 #[inline(always)]
-fn weighted_sums(input: &[f32], weights: &[Lanes], sums: &mut [Lanes]) {
-    let blocks = sums.len();
-    for (block, sums) in sums.iter_mut().enumerate() {
-        let mut sum = *sums;
-        for (&x, row) in input.iter().zip(weights.chunks_exact(blocks)) {
-            sum = multiply_add(x, &row[block], sum);
+pub(super) fn load<'a, S: Simd>(
+    mut from: impl ExactSizeIterator<Item = &'a [f32]>,
+    to: &mut [S],
+    vectors: usize,
+) {
+    for vector in 0..vectors {
+        let mut rows: [&[f32]; super::simd::MOST_LANES] = [&[]; super::simd::MOST_LANES];
+        for row in &mut rows[..S::LANES] {
+            *row = from.next().unwrap_or(&[]);
         }
-        *sums = sum;
+        columns(&rows[..S::LANES], to, vectors, vector);
     }
 }
 
-/// `x · values + sum`, lane by lane.
+/// A network's outputs `(rows, outputs)` for rows of inputs `(inputs,)`, to be appended.
 #[inline(always)]
-pub(super) fn multiply_add(x: f32, values: &Lanes, sum: Lanes) -> Lanes {
-    let mut result = sum;
-    for lane in 0..LANES {
-        result[lane] = x.mul_add(values[lane], result[lane]);
+pub(crate) fn outputs<'a, S: Simd>(
+    network: &Network,
+    mut rows: impl ExactSizeIterator<Item = &'a [f32]>,
+    to: &mut Vec<f32>,
+) {
+    const ROWS: usize = 64;
+    if rows.len() == 0 {
+        return;
     }
-    result
+    let mut packed = Packed::<S>::new(network, ROWS.min(rows.len()));
+    let room = packed.vectors * S::LANES;
+    while rows.len() > 0 {
+        let now = room.min(rows.len());
+        packed.forward(rows.by_ref().take(now));
+        let outputs = numbers(packed.outputs());
+        for row in 0..now {
+            to.extend(outputs[row..].iter().step_by(room));
+        }
+    }
 }

@@ -1,90 +1,117 @@
 //! Update rules, one vector of parameters at a time.
 
-use super::packed::{LANES, Lanes, multiply_add};
+use std::sync::LazyLock;
+
+use super::simd::Simd;
 use crate::math::power;
 
-/// An update rule: what a step does to a weight, its slots and its gradient.
-pub(crate) trait Rule<const SLOTS: usize> {
-    /// What the gradient of a batch's sum is multiplied by before it is handed to `update`.
-    fn factor(&self, rows: f64) -> f32;
-    /// Gets ready for the step of that number, 1 being the first.
-    fn begin_step(&mut self, step: u64);
-    /// Moves one vector of parameters; `keep` is what remains of them after decay.
-    fn update(
-        &self,
-        parameters: &mut Lanes,
-        slots: &mut [Lanes; SLOTS],
-        gradient: Lanes,
-        keep: f32,
-    );
-}
-
-/// `v ← μ·v − η·g; w ← (1 − η·λ)·w + v`.
+/// What a member's updates go by.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sgd {
+pub(crate) struct Rates {
     pub(crate) learning_rate: f64,
     pub(crate) momentum: f32,
+    /// What an update multiplies weights by, and biases.
+    pub(crate) keep: (f32, f32),
+    /// Updates made.
+    pub(crate) steps: u64,
 }
 
-impl Rule<1> for Sgd {
+/// An update rule with the rates of one member in all lanes, or of one member in each.
+pub(crate) trait Rule<S: Simd, const SLOTS: usize>: Sized {
+    /// The rule for one member or several.
+    fn new(members: &[Rates]) -> Self;
+    /// What the gradient of a batch's sum is multiplied by before it is handed to `update`.
+    fn factor(members: &[Rates], rows: f64) -> S;
+    /// Gets ready for one more step, which `members` already count.
+    fn begin_step(&mut self, members: &[Rates]);
+    /// A parameter after a step; `keep` is what remains of it after decay.
+    fn update(&self, parameter: S, slots: &mut [S; SLOTS], gradient: S, keep: S) -> S;
+}
+
+/// One number for each lane: that of the only member, or each member's own and zeros after the last.
+macro_rules! per_lane {
+    ($members:expr, $member:ident => $value:expr) => {{
+        let mut lanes = [0.0_f32; super::simd::MOST_LANES];
+        for (lane, $member) in lanes.iter_mut().zip($members) {
+            *lane = $value;
+        }
+        if $members.len() == 1 { S::splat(lanes[0]) } else { S::load(&lanes) }
+    }};
+}
+pub(super) use per_lane;
+
+/// `v ← μ·v − η·g; w ← (1 − η·λ)·w + v`.
+pub(crate) struct Sgd<S> {
+    momentum: S,
+}
+
+impl<S: Simd> Rule<S, 1> for Sgd<S> {
     #[inline(always)]
-    fn factor(&self, rows: f64) -> f32 {
-        (-self.learning_rate / rows) as f32
+    fn new(members: &[Rates]) -> Self {
+        Self { momentum: per_lane!(members, member => member.momentum) }
     }
 
     #[inline(always)]
-    fn begin_step(&mut self, _step: u64) {}
+    fn factor(members: &[Rates], rows: f64) -> S {
+        per_lane!(members, member => (-member.learning_rate / rows) as f32)
+    }
 
     #[inline(always)]
-    fn update(&self, w: &mut Lanes, [velocity]: &mut [Lanes; 1], change: Lanes, keep: f32) {
-        *velocity = multiply_add(self.momentum, velocity, change);
-        *w = multiply_add(keep, w, *velocity);
+    fn begin_step(&mut self, _members: &[Rates]) {}
+
+    #[inline(always)]
+    fn update(&self, w: S, [velocity]: &mut [S; 1], change: S, keep: S) -> S {
+        *velocity = self.momentum.mul_add(*velocity, change);
+        keep.mul_add(w, *velocity)
     }
 }
 
 /// Kingma and Ba 2015, with decay decoupled (Loshchilov and Hutter 2019).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Adam {
-    learning_rate: f64,
+pub(crate) struct Adam<S> {
     /// The step size and the second moment's factor, both with this step's bias taken out.
-    rate: f32,
-    unbias: f32,
+    rate: S,
+    unbias: S,
 }
 
-impl Adam {
-    const BETA_1: f64 = 0.9;
-    const BETA_2: f64 = 0.999;
-    const EPSILON: f32 = 1e-8;
+const BETA_1: f64 = 0.9;
+const BETA_2: f64 = 0.999;
+const EPSILON: f32 = 1e-8;
 
-    pub(crate) fn new(learning_rate: f64) -> Self {
-        Self { learning_rate, rate: 0.0, unbias: 0.0 }
-    }
-}
+/// What takes the moments' bias out at each of the first steps: `1 − β₁ᵗ` and `1 / √(1 − β₂ᵗ)`.
+/// Later both are 1 to the last bit.
+static UNBIAS: LazyLock<Vec<(f64, f32)>> = LazyLock::new(|| {
+    let unbias = |step| {
+        let second = 1.0 / (1.0 - power(BETA_2, step)).sqrt();
+        (1.0 - power(BETA_1, step), second as f32)
+    };
+    (0..20_000).map(unbias).collect()
+});
 
-impl Rule<2> for Adam {
+impl<S: Simd> Rule<S, 2> for Adam<S> {
     #[inline(always)]
-    fn factor(&self, rows: f64) -> f32 {
-        (1.0 / rows) as f32
-    }
-
-    #[inline(always)]
-    fn begin_step(&mut self, step: u64) {
-        self.rate = (self.learning_rate / (1.0 - power(Self::BETA_1, step))) as f32;
-        self.unbias = (1.0 / (1.0 - power(Self::BETA_2, step)).sqrt()) as f32;
+    fn new(_members: &[Rates]) -> Self {
+        Self { rate: S::splat(0.0), unbias: S::splat(0.0) }
     }
 
     #[inline(always)]
-    fn update(&self, w: &mut Lanes, [mean, square]: &mut [Lanes; 2], slope: Lanes, keep: f32) {
-        let rest_1 = (1.0 - Self::BETA_1) as f32;
-        let rest_2 = (1.0 - Self::BETA_2) as f32;
-        let mut change = [0.0; LANES];
-        for lane in 0..LANES {
-            let g = slope[lane];
-            mean[lane] = (Self::BETA_1 as f32).mul_add(mean[lane], rest_1 * g);
-            square[lane] = (Self::BETA_2 as f32).mul_add(square[lane], rest_2 * (g * g));
-            let spread = square[lane].sqrt().mul_add(self.unbias, Self::EPSILON);
-            change[lane] = -(self.rate * (mean[lane] / spread));
-        }
-        *w = multiply_add(keep, w, change);
+    fn factor(members: &[Rates], rows: f64) -> S {
+        per_lane!(members, _member => (1.0 / rows) as f32)
+    }
+
+    #[inline(always)]
+    fn begin_step(&mut self, members: &[Rates]) {
+        let table = UNBIAS.as_slice();
+        let at = |steps: u64| table.get(steps as usize).copied().unwrap_or((1.0, 1.0));
+        self.rate = per_lane!(members, member => (member.learning_rate / at(member.steps).0) as f32);
+        self.unbias = per_lane!(members, member => at(member.steps).1);
+    }
+
+    #[inline(always)]
+    fn update(&self, w: S, [mean, square]: &mut [S; 2], slope: S, keep: S) -> S {
+        let (rest_1, rest_2) = (S::splat((1.0 - BETA_1) as f32), S::splat((1.0 - BETA_2) as f32));
+        *mean = S::splat(BETA_1 as f32).mul_add(*mean, rest_1.mul(slope));
+        *square = S::splat(BETA_2 as f32).mul_add(*square, rest_2.mul(slope.mul(slope)));
+        let spread = square.sqrt().mul_add(self.unbias, S::splat(EPSILON));
+        keep.mul_add(w, self.rate.mul(mean.div(spread)).neg())
     }
 }

@@ -1,0 +1,108 @@
+//! Who is trained beside whom.
+//!
+//! Members that take few rows at a time are trained side by side, one in each lane; a layer is then
+//! as wide as the widest member's, so that members of like shape should be together. Members that
+//! take many rows at a time are trained one by one, with rows in the lanes.
+
+use crate::hyperparameters::{BATCH_SIZE, OPTIMIZER};
+use crate::kernels::{Kernel, Simd, dispatch};
+use crate::member::Member;
+
+/// From this batch size on a member fills the lanes by itself.
+const ROWS_FOR_ONE: f64 = 8.0;
+
+/// Members that one thread trains at a time.
+pub(crate) enum Team<'a> {
+    /// One for each lane, or fewer: alike in depth, activations, batch size and update rule.
+    Group(Vec<&'a mut Member>),
+    /// One.
+    Single(&'a mut Member),
+}
+
+impl Team<'_> {
+    /// The first member, whose batch size and update rule are those of all.
+    pub(crate) fn first(&self) -> &Member {
+        match self {
+            Self::Group(members) => members[0],
+            Self::Single(member) => member,
+        }
+    }
+
+    /// What training costs, roughly: live and padded weights for each row.
+    fn cost(&self) -> usize {
+        match self {
+            Self::Group(members) => {
+                let mut shape = Vec::new();
+                for member in members {
+                    widen(&mut shape, member);
+                }
+                weights(&shape) * members.len()
+            }
+            Self::Single(member) => weights(member.network.topology()),
+        }
+    }
+}
+
+/// All members in teams, those of the most work first.
+pub(crate) fn teams(members: Vec<&mut Member>) -> Vec<Team<'_>> {
+    let lanes = dispatch(Lanes);
+    let (many_rows, mut few_rows): (Vec<_>, Vec<_>) =
+        members.into_iter().partition(|member| member.hyperparameters[BATCH_SIZE] >= ROWS_FOR_ONE);
+    let mut teams: Vec<Team<'_>> = many_rows.into_iter().map(Team::Single).collect();
+    // The largest last, from where the first of each team is taken.
+    few_rows.sort_by_key(|member| weights(member.network.topology()));
+    while let Some(first) = few_rows.pop() {
+        let mut shape = first.network.topology().to_vec();
+        let mut team = vec![first];
+        while team.len() < lanes {
+            // Who makes the group wider by the least; among equals the largest.
+            let alike = few_rows.iter().enumerate().filter(|(_, member)| alike(member, team[0]));
+            let next = alike.min_by_key(|(place, member)| {
+                let mut wider = shape.clone();
+                widen(&mut wider, member);
+                (weights(&wider), usize::MAX - place)
+            });
+            let Some((place, _)) = next else { break };
+            let member = few_rows.remove(place);
+            widen(&mut shape, member);
+            team.push(member);
+        }
+        teams.push(Team::Group(team));
+    }
+    teams.sort_by_cached_key(|team| usize::MAX - team.cost());
+    teams
+}
+
+/// Whether two members can be in one group.
+fn alike(one: &Member, other: &Member) -> bool {
+    one.network.activations() == other.network.activations()
+        && [BATCH_SIZE, OPTIMIZER]
+            .into_iter()
+            .all(|row| one.hyperparameters[row] == other.hyperparameters[row])
+}
+
+/// Makes a shape wide enough for one more member.
+fn widen(shape: &mut Vec<usize>, member: &Member) {
+    let topology = member.network.topology();
+    shape.resize(topology.len(), 0);
+    for (width, &units) in shape.iter_mut().zip(topology) {
+        *width = units.max(*width);
+    }
+}
+
+/// Weights and biases of a shape.
+fn weights(shape: &[usize]) -> usize {
+    shape.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum()
+}
+
+/// The number of lanes.
+struct Lanes;
+
+impl Kernel for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> usize {
+        S::LANES
+    }
+}

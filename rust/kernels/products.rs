@@ -1,0 +1,173 @@
+//! Small matrix products whose sums run in index order.
+//!
+//! One micro-kernel does the forward pass, the input gradient and the weight gradient: a tile of
+//! sums stays in registers, and each step of the inner index multiplies a column of numbers, each
+//! broadcast, with a row of vectors. A tile is as large as the registers allow, so that a step's
+//! multiplications outnumber its loads; each sum is alone in its lane, from the first index to the
+//! last.
+
+use super::simd::Simd;
+
+/// The left factor of a product: the number of row `r` at step `k` stands at
+/// `r · row + k · step`.
+#[derive(Clone, Copy)]
+pub(super) struct Left<'a> {
+    pub(super) numbers: &'a [f32],
+    pub(super) row: usize,
+    pub(super) step: usize,
+}
+
+/// What the sums begin with, and what becomes of them.
+pub(super) trait Sums<S: Simd> {
+    /// The first value of row `r`'s sums.
+    fn first(&self, r: usize) -> S;
+    /// Takes the sums of row `r`, from vector `v` on.
+    fn take(&mut self, r: usize, v: usize, sums: &[S]);
+}
+
+/// `sums[r, v] = first(r) + Σ_k left[r, k] · right[k, v]`, in the order of k: `rows` rows, `steps`
+/// steps, `right` is `(steps, vectors)`.
+#[inline(always)]
+pub(super) fn product<S: Simd>(
+    left: Left<'_>,
+    right: &[S],
+    (rows, steps, vectors): (usize, usize, usize),
+    sums: &mut impl Sums<S>,
+) {
+    // What the unchecked reads below rest on.
+    let end = (rows - 1) * left.row + steps.saturating_sub(1) * left.step;
+    assert!(rows > 0 && end < left.numbers.len() && steps * vectors <= right.len());
+    let mut r = 0;
+    while r < rows {
+        let height = (rows - r).div_ceil((rows - r).div_ceil(S::TILE_ROWS));
+        macro_rules! tiles {
+            ($($height:literal),*) => {
+                match height {
+                    $($height => row_of_tiles::<S, $height>(left, right, r, (steps, vectors), sums),)*
+                    _ => unreachable!("a tile has at most 8 rows"),
+                }
+            };
+        }
+        tiles!(1, 2, 3, 4, 5, 6, 7, 8);
+        r += height;
+    }
+}
+
+#[inline(always)]
+fn row_of_tiles<S: Simd, const HEIGHT: usize>(
+    left: Left<'_>,
+    right: &[S],
+    r: usize,
+    (steps, vectors): (usize, usize),
+    sums: &mut impl Sums<S>,
+) {
+    let mut v = 0;
+    while v + 2 <= vectors {
+        tile::<S, HEIGHT, 2>(left, right, (r, v), (steps, vectors), sums);
+        v += 2;
+    }
+    if v < vectors {
+        tile::<S, HEIGHT, 1>(left, right, (r, v), (steps, vectors), sums);
+    }
+}
+
+#[inline(always)]
+fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize>(
+    left: Left<'_>,
+    right: &[S],
+    (r, v): (usize, usize),
+    (steps, vectors): (usize, usize),
+    sums: &mut impl Sums<S>,
+) {
+    let mut sum = [[S::splat(0.0); WIDTH]; HEIGHT];
+    for h in 0..HEIGHT {
+        sum[h] = [sums.first(r + h); WIDTH];
+    }
+    for k in 0..steps {
+        let mut row = [S::splat(0.0); WIDTH];
+        for w in 0..WIDTH {
+            // SAFETY: `v + w < vectors` and `k < steps`; `product` has asserted that `right` has
+            // `steps · vectors` vectors.
+            #[allow(unsafe_code, reason = "kernel file")]
+            let vector = unsafe { right.get_unchecked(k * vectors + v + w) };
+            row[w] = *vector;
+        }
+        for h in 0..HEIGHT {
+            // SAFETY: `r + h < rows` and `k < steps`; `product` has asserted that the last of
+            // these places is within `left`.
+            #[allow(unsafe_code, reason = "kernel file")]
+            let number =
+                unsafe { left.numbers.get_unchecked((r + h) * left.row + k * left.step) };
+            let number = S::splat(*number);
+            for w in 0..WIDTH {
+                sum[h][w] = number.mul_add(row[w], sum[h][w]);
+            }
+        }
+    }
+    for h in 0..HEIGHT {
+        sums.take(r + h, v, &sum[h]);
+    }
+}
+
+/// Sums that are stored, `(rows, vectors)`, and begin with one number for each row, or with zero
+/// where there are no such numbers.
+pub(super) struct Stored<'a, S> {
+    pub(super) first: &'a [f32],
+    pub(super) to: &'a mut [S],
+    pub(super) vectors: usize,
+}
+
+impl<S: Simd> Sums<S> for Stored<'_, S> {
+    #[inline(always)]
+    fn first(&self, r: usize) -> S {
+        S::splat(self.first.get(r).copied().unwrap_or(0.0))
+    }
+
+    #[inline(always)]
+    fn take(&mut self, r: usize, v: usize, sums: &[S]) {
+        self.to[r * self.vectors + v..][..sums.len()].copy_from_slice(sums);
+    }
+}
+
+/// Turns rows of numbers into columns: `to` is `(columns, vectors)`, and vector `vector` of each
+/// column gets its number from each of the rows in turn. There are at most `S::LANES` rows; lanes
+/// after the last, and columns that a row has not, are zero.
+#[inline(always)]
+pub(super) fn columns<S: Simd>(rows: &[&[f32]], to: &mut [S], vectors: usize, vector: usize) {
+    let mut square = [S::splat(0.0); super::simd::MOST_LANES];
+    let square = &mut square[..S::LANES];
+    for (block, to) in to.chunks_mut(S::LANES * vectors).enumerate() {
+        for (lane, row) in square.iter_mut().enumerate() {
+            *row = match rows.get(lane) {
+                Some(row) => S::load(&row[row.len().min(block * S::LANES)..]),
+                None => S::splat(0.0),
+            };
+        }
+        S::transpose(square);
+        for (to, column) in to.chunks_mut(vectors).zip(square.iter()) {
+            to[vector] = *column;
+        }
+    }
+}
+
+/// Turns columns into rows: `from` is `(columns, vectors)`, and row `n` of `to`, which is
+/// `(vectors · LANES, ⌈columns / LANES⌉)`, gets the `n`-th number of each column, then zeros.
+#[inline(always)]
+pub(super) fn rows<S: Simd>(from: &[S], to: &mut [S], vectors: usize) {
+    let blocks = from.len().div_ceil(vectors * S::LANES);
+    let mut square = [S::splat(0.0); super::simd::MOST_LANES];
+    let square = &mut square[..S::LANES];
+    for vector in 0..vectors {
+        let to = &mut to[vector * S::LANES * blocks..][..S::LANES * blocks];
+        for block in 0..blocks {
+            for (lane, row) in square.iter_mut().enumerate() {
+                let column = block * S::LANES + lane;
+                *row = from.get(column * vectors + vector).copied().unwrap_or(S::splat(0.0));
+            }
+            S::transpose(square);
+            for (to, row) in to.chunks_exact_mut(blocks).zip(square.iter()) {
+                to[block] = *row;
+            }
+        }
+    }
+}

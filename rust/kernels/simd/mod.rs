@@ -1,0 +1,90 @@
+//! Vectors of 32-bit numbers: one trait, one type for each instruction set.
+//!
+//! Kernels are generic over [`Simd`], so that each is written once and runs with the width that the
+//! machine has. The operations are those that IEEE 754 fixes to the last bit, lane by lane; none
+//! mixes lanes but [`Simd::transpose`]. So a kernel's results do not depend on the type.
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(crate) use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512};
+
+/// The most lanes that a vector has.
+pub(crate) const MOST_LANES: usize = 16;
+
+/// A vector of 32-bit numbers.
+///
+/// # Safety
+/// The type has no padding, no alignment above 64 bytes, and is laid out as `[f32; LANES]`, with
+/// `LANES` at most [`MOST_LANES`]: [`numbers`] rests on it.
+///
+/// The methods of a type may be called only where the processor has its instructions: kernels name
+/// no type, [`super::dispatch`] alone does.
+#[allow(unsafe_code, reason = "the layout that `numbers` rests on")]
+pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
+    /// Numbers in one vector.
+    const LANES: usize;
+    /// Sums that a tile of a product keeps in registers, as rows of two vectors.
+    const TILE_ROWS: usize;
+    /// Vectors that a step through side-by-side networks keeps in registers, forward and backward.
+    const TILES: (usize, usize);
+
+    /// The same number in all lanes.
+    fn splat(value: f32) -> Self;
+    /// The first numbers of a slice, zeros after its end.
+    fn load(from: &[f32]) -> Self;
+    /// The sum.
+    fn add(self, other: Self) -> Self;
+    /// The difference.
+    fn sub(self, other: Self) -> Self;
+    /// The product.
+    fn mul(self, other: Self) -> Self;
+    /// The quotient.
+    fn div(self, other: Self) -> Self;
+    /// The square root.
+    fn sqrt(self) -> Self;
+    /// `self · factor + addend`, rounded once.
+    fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// The number with its sign turned.
+    fn neg(self) -> Self;
+    /// `if self > other { self } else { other }`.
+    fn above(self, other: Self) -> Self;
+    /// `if self < other { self } else { other }`.
+    fn below(self, other: Self) -> Self;
+    /// 1 where the number is positive, else 0.
+    fn step(self) -> Self;
+    /// `2ⁿ`, where the number's bits end in those of the integer `n`.
+    fn power_of_two(self) -> Self;
+    /// The number where the lane's bit is set, else 0.
+    fn keep(self, bits: u16) -> Self;
+    /// Takes `LANES` vectors as the rows of a square and turns it over its diagonal.
+    fn transpose(square: &mut [Self]);
+}
+
+/// Vectors as the numbers in them.
+#[inline(always)]
+pub(crate) fn numbers<S: Simd>(vectors: &[S]) -> &[f32] {
+    // SAFETY: `Simd` promises that a vector is `LANES` numbers without padding.
+    #[allow(unsafe_code, reason = "kernel file")]
+    unsafe {
+        std::slice::from_raw_parts(vectors.as_ptr().cast(), vectors.len() * S::LANES)
+    }
+}
+
+/// Vectors as the numbers in them, to be written.
+#[inline(always)]
+pub(crate) fn numbers_mut<S: Simd>(vectors: &mut [S]) -> &mut [f32] {
+    // SAFETY: as in `numbers`; any bits are a number.
+    #[allow(unsafe_code, reason = "kernel file")]
+    unsafe {
+        std::slice::from_raw_parts_mut(vectors.as_mut_ptr().cast(), vectors.len() * S::LANES)
+    }
+}
+
+/// So many vectors of zeros.
+pub(crate) fn zeros<S: Simd>(count: usize) -> Vec<S> {
+    vec![S::splat(0.0); count]
+}
