@@ -9,40 +9,80 @@
 //!
 //! The textbook's algorithm: forward; the output's gradient goes back as `d = W·d` times the
 //! derivative; each weight's gradient is `x·d`, summed over the rows of a batch; then the update.
-//! Three things make it fast:
+//! Four things make it fast:
 //!
-//! 1. A tile of sums stays in registers: forward over outputs, backward over inputs.
-//! 2. With the batch's last row a weight is updated where the backward pass has just loaded it.
-//! 3. The factor that the update gives a gradient, −η over the batch's rows for plain descent, is
+//! 1. Weights stand in blocks, `(outputs, inputs of the block)`: both passes go through memory in
+//!    order, with the block's inputs, or their sums, in registers.
+//! 2. A parameter and what the update rule remembers of it stand side by side.
+//! 3. With the batch's last row a weight is updated where the backward pass has just loaded it.
+//! 4. The factor that the update gives a gradient, −η over the batch's rows for plain descent, is
 //!    put into the output's gradient, from where it reaches every weight's.
 
 use super::loss::{output_gradient, row_loss};
 use super::rules::{Rates, Rule, per_lane};
-use super::simd::{Simd, numbers, numbers_mut, zeros};
+use super::simd::{MOST_LANES, Simd, numbers, zeros};
 use super::units::{activate, times_derivatives};
 use crate::dataset::Dataset;
 use crate::member::Member;
 use crate::network::{Activation, Network};
 
-/// One layer of a group; offsets count vectors.
+/// The most inputs that a block has.
+const BLOCK: usize = 12;
+
+/// Calls a function that is generic over the width of a block.
+macro_rules! with_width {
+    ($width:expr, $name:ident => $call:expr) => {
+        with_width!($width, $name => $call; 1 2 3 4 5 6 7 8 9 10 11 12)
+    };
+    ($width:expr, $name:ident => $call:expr; $($number:literal)*) => {
+        match $width {
+            $($number => { const $name: usize = $number; $call })*
+            _ => unreachable!("a block has at most {BLOCK} inputs"),
+        }
+    };
+}
+
+/// A parameter of all members, with what the update rule remembers of it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Cell<S, const SLOTS: usize> {
+    value: S,
+    slots: [S; SLOTS],
+}
+
+/// One layer of a group.
 #[derive(Clone, Debug)]
 struct Layer {
     inputs: usize,
     outputs: usize,
-    /// Offset of the weights, `(inputs, outputs)`; the biases, `(outputs,)`, follow.
+    /// Widths of the blocks that the weights stand in: as few as can be, of like width.
+    blocks: Vec<usize>,
+    /// Place of the first weight; the biases, `(outputs,)`, follow the weights.
     weights: usize,
-    /// Offset of what the layer gives, `(outputs,)`, among all units, the inputs first.
+    /// Place of what the layer gives, `(outputs,)`, among all units, the inputs first.
     units: usize,
     activation: Activation,
-    /// For each unit the lanes whose members have it.
+    /// For each unit the lanes whose members have it; empty if all members have all units.
     present: Vec<u16>,
-    /// Whether all members have all units.
-    full: bool,
 }
 
 impl Layer {
     fn biases(&self) -> usize {
         self.weights + self.inputs * self.outputs
+    }
+
+    /// The place of each of a member's parameters, in the order of its own array; the member's
+    /// layer may be narrower than the group's.
+    fn places(&self, inputs: usize, outputs: usize, to: &mut Vec<usize>) {
+        let mut first = 0;
+        for &width in &self.blocks {
+            for i in first..inputs.min(first + width) {
+                let place = |j: usize| self.weights + first * self.outputs + j * width + i - first;
+                to.extend((0..outputs).map(place));
+            }
+            first += width;
+        }
+        to.extend((0..outputs).map(|j| self.biases() + j));
     }
 }
 
@@ -54,11 +94,11 @@ pub(crate) struct Group<'a, S, R, const SLOTS: usize> {
     rule: R,
     /// What an update multiplies weights by, and biases.
     keep: (S, S),
-    parameters: Vec<S>,
-    slots: Vec<[S; SLOTS]>,
-    /// Bits of the lanes where a parameter is live; empty if all are.
+    cells: Vec<Cell<S, SLOTS>>,
+    /// For each parameter the lanes in which it is live; empty if all are.
     mask: Vec<u16>,
-    /// Sums over the rows of a batch but the last; empty if a batch is one row.
+    /// Sums over the rows of a batch but the last, shaped like the parameters; empty if a batch is
+    /// one row.
     gradient: Vec<S>,
     /// What all units give, the inputs first.
     units: Vec<S>,
@@ -80,8 +120,10 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     ) -> Self {
         let networks: Vec<&Network> = members.iter().map(|member| &member.network).collect();
         let layers = layers(&networks);
-        let Some(last) = layers.last() else { unreachable!("a network has a layer") };
-        let (count, units) = (last.biases() + last.outputs, last.units + last.outputs);
+        let count = layers.iter().map(|layer| (layer.inputs + 1) * layer.outputs).sum();
+        let units: usize = layers.iter().map(|layer| layer.inputs).sum();
+        let units = units + dataset.n_outputs();
+        let zero = S::splat(0.0);
         let mut group = Self {
             dataset,
             rule: R::new(&rates),
@@ -89,34 +131,44 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 per_lane!(&rates, member => member.keep.0),
                 per_lane!(&rates, member => member.keep.1),
             ),
-            parameters: zeros(count),
-            slots: vec![[S::splat(0.0); SLOTS]; count],
+            cells: vec![Cell { value: zero, slots: [zero; SLOTS] }; count],
             mask: Vec::new(),
             gradient: zeros(if batch_size > 1 { count } else { 0 }),
             units: zeros(units),
             deltas: zeros(units),
-            targets: zeros(last.outputs),
-            factor: (0, S::splat(0.0)),
+            targets: zeros(dataset.n_outputs()),
+            factor: (0, zero),
             layers,
             rates,
         };
         if networks.iter().any(|network| network.mask().contains(&false)) {
             group.mask = vec![0; count];
         }
-        for (lane, member) in members.iter().enumerate() {
-            let places = places(&group.layers, &member.network);
-            let parameters = numbers_mut(&mut group.parameters);
-            for (&place, &value) in places.iter().zip(member.network.parameters()) {
-                parameters[place * S::LANES + lane] = value;
-            }
-            let slots = numbers_mut(group.slots.as_flattened_mut());
-            for (index, slot) in member.optimizer.slots.iter().enumerate().take(SLOTS) {
-                for (&place, &value) in places.iter().zip(slot) {
-                    slots[(place * SLOTS + index) * S::LANES + lane] = value;
+        // Whole vectors are written, each with one number of every member.
+        let places: Vec<_> = networks.iter().map(|network| places(&group.layers, network)).collect();
+        let mut lanes = vec![[0.0_f32; MOST_LANES]; count];
+        for slot in 0..=SLOTS {
+            for (lane, (member, places)) in members.iter().zip(&places).enumerate() {
+                let values = match slot {
+                    0 => member.network.parameters(),
+                    _ => &member.optimizer.slots[slot - 1],
+                };
+                for (&place, &value) in places.iter().zip(values) {
+                    lanes[place][lane] = value;
                 }
             }
-            if !group.mask.is_empty() {
-                for (&place, &live) in places.iter().zip(member.network.mask()) {
+            for (cell, lanes) in group.cells.iter_mut().zip(&mut lanes) {
+                let vector = S::load(lanes);
+                match slot {
+                    0 => cell.value = vector,
+                    _ => cell.slots[slot - 1] = vector,
+                }
+                *lanes = [0.0; MOST_LANES];
+            }
+        }
+        if !group.mask.is_empty() {
+            for (lane, (network, places)) in networks.iter().zip(&places).enumerate() {
+                for (&place, &live) in places.iter().zip(network.mask()) {
                     group.mask[place] |= u16::from(live) << lane;
                 }
             }
@@ -129,14 +181,13 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     pub(crate) fn finish(self, members: &mut [&mut Member]) {
         for (lane, member) in members.iter_mut().enumerate() {
             let places = places(&self.layers, &member.network);
-            let parameters = numbers(&self.parameters);
+            let number = |vector: &S| numbers(std::slice::from_ref(vector))[lane];
             for (value, &place) in member.network.parameters_mut().iter_mut().zip(&places) {
-                *value = parameters[place * S::LANES + lane];
+                *value = number(&self.cells[place].value);
             }
-            let slots = numbers(self.slots.as_flattened());
             for (index, slot) in member.optimizer.slots.iter_mut().enumerate().take(SLOTS) {
                 for (value, &place) in slot.iter_mut().zip(&places) {
-                    *value = slots[(place * SLOTS + index) * S::LANES + lane];
+                    *value = number(&self.cells[place].slots[index]);
                 }
             }
             member.optimizer.steps = self.rates[lane].steps;
@@ -154,11 +205,10 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         if self.factor.0 != batch.len() {
             self.factor = (batch.len(), R::factor(&self.rates, batch.len() as f64));
         }
-        let mut totals = [0.0; super::simd::MOST_LANES];
+        let mut totals = [0.0; MOST_LANES];
+        let outputs = self.units.len() - self.targets.len();
         for (index, &row) in batch.iter().enumerate() {
-            let weight = self.dataset.weight(row);
             self.forward(row);
-            let outputs = self.deltas.len() - self.targets.len();
             if !losses.is_empty() {
                 self.add_losses(row, &mut totals[..losses.len()]);
             }
@@ -166,13 +216,15 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 self.dataset.objective(),
                 &self.units[outputs..],
                 &self.targets,
-                &[self.factor.1.mul(S::splat(weight))],
+                &[self.factor.1.mul(S::splat(self.dataset.weight(row)))],
                 &mut self.deltas[outputs..],
             );
             if index + 1 < batch.len() {
-                self.accumulate();
+                self.backward::<false, false>();
+            } else if self.gradient.is_empty() && self.mask.is_empty() {
+                self.backward::<true, true>();
             } else {
-                self.update();
+                self.backward::<true, false>();
             }
         }
         for (loss, total) in losses.iter_mut().zip(totals) {
@@ -200,241 +252,173 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
         for layer in &self.layers {
             let (before, own) = self.units.split_at_mut(layer.units);
-            let heard = &before[layer.units - layer.inputs..];
+            let mut heard = &before[layer.units - layer.inputs..];
             let own = &mut own[..layer.outputs];
-            let weights = &self.parameters[layer.weights..][..layer.inputs * layer.outputs];
-            own.copy_from_slice(&self.parameters[layer.biases()..][..layer.outputs]);
-            weighted_sums(heard, weights, own);
+            for (sum, bias) in own.iter_mut().zip(&self.cells[layer.biases()..]) {
+                *sum = bias.value;
+            }
+            let mut cells = &self.cells[layer.weights..layer.biases()];
+            for &width in &layer.blocks {
+                let (x, rest) = heard.split_at(width);
+                let (block, others) = cells.split_at(width * layer.outputs);
+                with_width!(width, WIDTH => add_sums::<S, SLOTS, WIDTH>(x, block, own));
+                (heard, cells) = (rest, others);
+            }
             activate(layer.activation, own, 1);
-            if !layer.full {
-                for (unit, &present) in own.iter_mut().zip(&layer.present) {
-                    *unit = unit.keep(present);
-                }
+            for (unit, &present) in own.iter_mut().zip(&layer.present) {
+                *unit = unit.keep(present);
             }
         }
     }
 
-    /// Takes the output's deltas back through the layers, and updates each.
+    /// Takes the output's deltas back through the layers, and adds to each weight's gradient or,
+    /// with `UPDATE`, updates each weight. A `PLAIN` group has neither mask nor earlier rows.
     #[inline(always)]
-    fn update(&mut self) {
-        for index in (0..self.layers.len()).rev() {
-            let layer = &self.layers[index];
-            let (inputs, outputs) = (layer.inputs, layer.outputs);
-            let span = layer.weights..layer.biases();
-            let (heard_deltas, deltas) = self.deltas.split_at_mut(layer.units);
-            let heard_deltas = &mut heard_deltas[layer.units - inputs..];
-            let heard = &self.units[layer.units - inputs..][..inputs];
-            let mut weights = Weights {
-                parameters: &mut self.parameters[span.clone()],
-                slots: &mut self.slots[span.clone()],
-                gradient: if self.gradient.is_empty() {
-                    &mut []
-                } else {
-                    &mut self.gradient[span.clone()]
-                },
-                mask: if self.mask.is_empty() { &[] } else { &self.mask[span] },
-                rule: &self.rule,
-                keep: self.keep.0,
-            };
-            if index > 0 {
-                weights.back(heard, &deltas[..outputs], heard_deltas);
-                times_derivatives(self.layers[index - 1].activation, heard, heard_deltas);
-            } else {
-                weights.update(heard, &deltas[..outputs]);
-            }
-            let layer = &self.layers[index];
-            let span = layer.biases()..layer.biases() + outputs;
-            let mut biases = Weights {
-                parameters: &mut self.parameters[span.clone()],
-                slots: &mut self.slots[span.clone()],
-                gradient: if self.gradient.is_empty() { &mut [] } else { &mut self.gradient[span] },
-                mask: &[],
-                rule: &self.rule,
-                keep: self.keep.1,
-            };
-            biases.update(&[S::splat(1.0)], &deltas[..outputs]);
-        }
-    }
-
-    /// Takes the output's deltas back through the layers, and adds to each weight's gradient.
-    #[inline(always)]
-    fn accumulate(&mut self) {
-        for index in (0..self.layers.len()).rev() {
-            let layer = &self.layers[index];
-            let (inputs, outputs) = (layer.inputs, layer.outputs);
-            let (heard_deltas, deltas) = self.deltas.split_at_mut(layer.units);
-            let heard_deltas = &mut heard_deltas[layer.units - inputs..];
-            let heard = &self.units[layer.units - inputs..][..inputs];
-            let deltas = &deltas[..outputs];
-            let gradient = &mut self.gradient[layer.weights..][..(inputs + 1) * outputs];
-            for (row, &x) in gradient.chunks_exact_mut(outputs).zip(heard.iter().chain(&[S::splat(1.0)])) {
-                for (sum, &delta) in row.iter_mut().zip(deltas) {
-                    *sum = x.mul_add(delta, *sum);
-                }
-            }
-            if index > 0 {
-                let weights = &self.parameters[layer.weights..][..inputs * outputs];
-                for (sum, row) in heard_deltas.iter_mut().zip(weights.chunks_exact(outputs)) {
-                    *sum = S::splat(0.0);
-                    for (&weight, &delta) in row.iter().zip(deltas) {
-                        *sum = weight.mul_add(delta, *sum);
-                    }
-                }
-                times_derivatives(self.layers[index - 1].activation, heard, heard_deltas);
-            }
-        }
-    }
-}
-
-/// One layer's weights or biases, `(inputs, outputs)`, about to be updated.
-struct Weights<'a, S, R, const SLOTS: usize> {
-    parameters: &'a mut [S],
-    slots: &'a mut [[S; SLOTS]],
-    gradient: &'a mut [S],
-    mask: &'a [u16],
-    rule: &'a R,
-    keep: S,
-}
-
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Weights<'_, S, R, SLOTS> {
-    /// The update of one place, whose input and delta are given.
-    #[inline(always)]
-    fn update_one<const PLAIN: bool>(&mut self, place: usize, x: S, delta: S) {
-        let mut change = S::splat(0.0);
-        if !PLAIN && let Some(sum) = self.gradient.get_mut(place) {
-            change = std::mem::replace(sum, change);
-        }
-        change = x.mul_add(delta, change);
-        if !PLAIN && let Some(&live) = self.mask.get(place) {
-            change = change.keep(live);
-        }
-        let parameter = &mut self.parameters[place];
-        *parameter = self.rule.update(*parameter, &mut self.slots[place], change, self.keep);
-    }
-
-    /// Updates weights from what their inputs `(inputs,)` gave and their outputs' deltas.
-    #[inline(always)]
-    fn update(&mut self, heard: &[S], deltas: &[S]) {
-        let plain = self.gradient.is_empty() && self.mask.is_empty();
-        for (i, &x) in heard.iter().enumerate() {
-            for (j, &delta) in deltas.iter().enumerate() {
-                if plain {
-                    self.update_one::<true>(i * deltas.len() + j, x, delta);
-                } else {
-                    self.update_one::<false>(i * deltas.len() + j, x, delta);
-                }
-            }
-        }
-    }
-
-    /// [`Self::update`], and before it `sums[i] = Σ_j weights[i, j] · deltas[j]`, in the order of j.
-    #[inline(always)]
-    fn back(&mut self, heard: &[S], deltas: &[S], sums: &mut [S]) {
-        let plain = self.gradient.is_empty() && self.mask.is_empty();
-        let mut first = 0;
-        while first < heard.len() {
-            let rows = tile(heard.len() - first, S::TILES.1);
-            let (x, sums) = (&heard[first..][..rows], &mut sums[first..][..rows]);
-            macro_rules! tiles {
-                ($($rows:literal),*) => {
-                    match (rows, plain) {
-                        $(($rows, true) => self.back_tile::<$rows, true>(first, x, deltas, sums),)*
-                        $(($rows, false) => self.back_tile::<$rows, false>(first, x, deltas, sums),)*
-                        _ => unreachable!("a tile has at most 8 rows"),
-                    }
+    fn backward<const UPDATE: bool, const PLAIN: bool>(&mut self) {
+        for (index, layer) in self.layers.iter().enumerate().rev() {
+            let (before, deltas) = self.deltas.split_at_mut(layer.units);
+            let deltas = &deltas[..layer.outputs];
+            let sums = &mut before[layer.units - layer.inputs..];
+            let heard = &self.units[layer.units - layer.inputs..layer.units];
+            let (mut first, mut start) = (0, layer.weights);
+            for &width in layer.blocks.iter().chain(&[1]) {
+                // The biases are a block of their own, whose input is 1.
+                let weights = first < layer.inputs;
+                let end = start + width * layer.outputs;
+                let block = Block {
+                    cells: &mut self.cells[start..end],
+                    gradient: if PLAIN { &mut [] } else { part_mut(&mut self.gradient, start, end) },
+                    mask: if PLAIN { &[] } else { part(&self.mask, start, end) },
+                    rule: self.rule,
+                    keep: if weights { self.keep.0 } else { self.keep.1 },
+                    deltas,
                 };
-            }
-            tiles!(1, 2, 3, 4, 5, 6, 7, 8);
-            first += rows;
-        }
-    }
-
-    #[inline(always)]
-    fn back_tile<const ROWS: usize, const PLAIN: bool>(
-        &mut self,
-        first: usize,
-        heard: &[S],
-        deltas: &[S],
-        sums: &mut [S],
-    ) {
-        let outputs = deltas.len();
-        let mut x = [S::splat(0.0); ROWS];
-        x.copy_from_slice(heard);
-        let mut sum = [S::splat(0.0); ROWS];
-        for (j, &delta) in deltas.iter().enumerate() {
-            for r in 0..ROWS {
-                let place = (first + r) * outputs + j;
-                sum[r] = self.parameters[place].mul_add(delta, sum[r]);
-                self.update_one::<PLAIN>(place, x[r], delta);
-            }
-        }
-        sums.copy_from_slice(&sum);
-    }
-}
-
-/// `sums[j] += Σ_i heard[i] · weights[i, j]`, in the order of i.
-#[inline(always)]
-fn weighted_sums<S: Simd>(heard: &[S], weights: &[S], sums: &mut [S]) {
-    let outputs = sums.len();
-    let mut first = 0;
-    while first < outputs {
-        let columns = tile(outputs - first, S::TILES.0);
-        let own = &mut sums[first..][..columns];
-        macro_rules! tiles {
-            ($($columns:literal),*) => {
-                match columns {
-                    $($columns => sum_tile::<S, $columns>(heard, weights, outputs, first, own),)*
-                    _ => unreachable!("a tile has at most 12 columns"),
+                if !weights {
+                    block.back::<1, UPDATE, PLAIN, false>(&[S::splat(1.0)], &mut []);
+                } else {
+                    let x = &heard[first..first + width];
+                    let sums = &mut sums[first..first + width];
+                    if index > 0 {
+                        with_width!(width, WIDTH => block.back::<WIDTH, UPDATE, PLAIN, true>(x, sums));
+                    } else {
+                        with_width!(width, WIDTH => block.back::<WIDTH, UPDATE, PLAIN, false>(x, sums));
+                    }
                 }
-            };
+                (first, start) = (first + width, end);
+            }
+            if index > 0 {
+                times_derivatives(self.layers[index - 1].activation, heard, sums);
+            }
         }
-        tiles!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
-        first += columns;
     }
 }
 
+/// A part of an array, or of none nothing.
 #[inline(always)]
-fn sum_tile<S: Simd, const COLUMNS: usize>(
+fn part<T>(array: &[T], start: usize, end: usize) -> &[T] {
+    if array.is_empty() { array } else { &array[start..end] }
+}
+
+/// A part of an array, or of none nothing, to be written.
+#[inline(always)]
+fn part_mut<T>(array: &mut [T], start: usize, end: usize) -> &mut [T] {
+    if array.is_empty() { array } else { &mut array[start..end] }
+}
+
+/// `sums[j] += Σ_i heard[i] · block[j, i]`, in the order of i.
+#[inline(always)]
+fn add_sums<S: Simd, const SLOTS: usize, const WIDTH: usize>(
     heard: &[S],
-    weights: &[S],
-    outputs: usize,
-    first: usize,
+    block: &[Cell<S, SLOTS>],
     sums: &mut [S],
 ) {
-    let mut sum = [S::splat(0.0); COLUMNS];
-    sum.copy_from_slice(sums);
-    for (&x, row) in heard.iter().zip(weights.chunks_exact(outputs)) {
-        let row = &row[first..][..COLUMNS];
-        for c in 0..COLUMNS {
-            sum[c] = x.mul_add(row[c], sum[c]);
+    let mut x = [S::splat(0.0); WIDTH];
+    x.copy_from_slice(heard);
+    for (sum, cells) in sums.iter_mut().zip(block.as_chunks::<WIDTH>().0) {
+        let mut total = *sum;
+        for i in 0..WIDTH {
+            total = x[i].mul_add(cells[i].value, total);
         }
+        *sum = total;
     }
-    sums.copy_from_slice(&sum);
 }
 
-/// The width of the next tile where so many are left: as few tiles as can be, of like width.
-fn tile(left: usize, most: usize) -> usize {
-    left.div_ceil(left.div_ceil(most))
+/// Some inputs' weights, `(outputs, inputs of the block)`, with the deltas of the outputs.
+struct Block<'a, S, R, const SLOTS: usize> {
+    cells: &'a mut [Cell<S, SLOTS>],
+    gradient: &'a mut [S],
+    mask: &'a [u16],
+    rule: R,
+    keep: S,
+    deltas: &'a [S],
+}
+
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Block<'_, S, R, SLOTS> {
+    /// With `SUMS`, `sums[i] = Σ_j block[j, i] · deltas[j]`, in the order of j; and the gradient, or
+    /// with `UPDATE` the update, of each weight. `heard` is what the inputs gave.
+    #[inline(always)]
+    fn back<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool, const SUMS: bool>(
+        self,
+        heard: &[S],
+        sums: &mut [S],
+    ) {
+        let Self { cells, gradient, mask, rule, keep, deltas } = self;
+        let zero = S::splat(0.0);
+        let mut x = [zero; WIDTH];
+        x.copy_from_slice(heard);
+        let mut total = [zero; WIDTH];
+        for (j, (cells, &delta)) in cells.as_chunks_mut::<WIDTH>().0.iter_mut().zip(deltas).enumerate()
+        {
+            for i in 0..WIDTH {
+                let Cell { value, slots } = &mut cells[i];
+                if SUMS {
+                    total[i] = value.mul_add(delta, total[i]);
+                }
+                let before = if PLAIN { None } else { gradient.get_mut(j * WIDTH + i) };
+                let mut change = x[i].mul_add(delta, before.as_ref().map_or(zero, |sum| **sum));
+                if let Some(sum) = before {
+                    *sum = if UPDATE { zero } else { change };
+                }
+                if UPDATE {
+                    if !PLAIN && let Some(&live) = mask.get(j * WIDTH + i) {
+                        change = change.keep(live);
+                    }
+                    *value = rule.update(*value, slots, change, keep);
+                }
+            }
+        }
+        if SUMS {
+            sums.copy_from_slice(&total);
+        }
+    }
 }
 
 /// The layers of a group, each as wide as the widest member's.
 fn layers(networks: &[&Network]) -> Vec<Layer> {
-    let Some(first) = networks.first() else { return Vec::new() };
     let width = |depth: usize| networks.iter().map(|network| network.topology()[depth]).max();
+    let activations = networks.first().map_or(&[][..], |network| network.activations());
     let (mut weights, mut units) = (0, 0);
     let mut layers = Vec::new();
-    for (index, &activation) in first.activations().iter().enumerate() {
+    for (index, &activation) in activations.iter().enumerate() {
         let (inputs, outputs) = (width(index).unwrap_or(0), width(index + 1).unwrap_or(0));
         units += inputs;
-        let present: Vec<u16> = (0..outputs)
-            .map(|unit| {
-                let has = |network: &&Network| unit < network.topology()[index + 1];
-                let lanes = networks.iter().enumerate();
-                lanes.fold(0, |bits, (lane, network)| bits | u16::from(has(network)) << lane)
+        let lanes_with = |unit: usize| {
+            let lanes = networks.iter().enumerate();
+            lanes.fold(0, |bits, (lane, network)| {
+                bits | u16::from(unit < network.topology()[index + 1]) << lane
             })
-            .collect();
-        let full = present.last() == present.first();
-        let layer = Layer { inputs, outputs, weights, units, activation, present, full };
+        };
+        let mut present: Vec<u16> = (0..outputs).map(lanes_with).collect();
+        if present.first() == present.last() {
+            present.clear();
+        }
+        let mut blocks = Vec::new();
+        let mut left = inputs;
+        while left > 0 {
+            blocks.push(left.div_ceil(left.div_ceil(BLOCK)));
+            left -= left.div_ceil(left.div_ceil(BLOCK));
+        }
+        let layer = Layer { inputs, outputs, blocks, weights, units, activation, present };
         weights = layer.biases() + outputs;
         layers.push(layer);
     }
@@ -444,11 +428,8 @@ fn layers(networks: &[&Network]) -> Vec<Layer> {
 /// Where each of a network's parameters stands in its group's.
 fn places(group: &[Layer], network: &Network) -> Vec<usize> {
     let mut places = Vec::with_capacity(network.parameters().len());
-    for (padded, layer) in group.iter().zip(network.layers()) {
-        for i in 0..layer.inputs {
-            places.extend((0..layer.outputs).map(|j| padded.weights + i * padded.outputs + j));
-        }
-        places.extend((0..layer.outputs).map(|j| padded.biases() + j));
+    for (wide, layer) in group.iter().zip(network.layers()) {
+        wide.places(layer.inputs, layer.outputs, &mut places);
     }
     places
 }

@@ -17,7 +17,7 @@ pub(crate) struct Rates {
 }
 
 /// An update rule with the rates of one member in all lanes, or of one member in each.
-pub(crate) trait Rule<S: Simd, const SLOTS: usize>: Sized {
+pub(crate) trait Rule<S: Simd, const SLOTS: usize>: Copy {
     /// The rule for one member or several.
     fn new(members: &[Rates]) -> Self;
     /// What the gradient of a batch's sum is multiplied by before it is handed to `update`.
@@ -41,6 +41,7 @@ macro_rules! per_lane {
 pub(super) use per_lane;
 
 /// `v ← μ·v − η·g; w ← (1 − η·λ)·w + v`.
+#[derive(Clone, Copy)]
 pub(crate) struct Sgd<S> {
     momentum: S,
 }
@@ -67,6 +68,7 @@ impl<S: Simd> Rule<S, 1> for Sgd<S> {
 }
 
 /// Kingma and Ba 2015, with decay decoupled (Loshchilov and Hutter 2019).
+#[derive(Clone, Copy)]
 pub(crate) struct Adam<S> {
     /// The step size and the second moment's factor, both with this step's bias taken out.
     rate: S,

@@ -157,7 +157,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOTS>
                     parameters: &mut self.network.parameters[span.clone()],
                     slots: &mut self.slots[span.clone()],
                     mask: if self.mask.is_empty() { &[] } else { &self.mask[span] },
-                    rule: &self.rule,
+                    rule: self.rule,
                     keep: S::splat(keep),
                     blocks: layer.blocks,
                 };
@@ -195,7 +195,7 @@ struct Update<'a, S, R, const SLOTS: usize> {
     parameters: &'a mut [S],
     slots: &'a mut [[S; SLOTS]],
     mask: &'a [u16],
-    rule: &'a R,
+    rule: R,
     keep: S,
     blocks: usize,
 }

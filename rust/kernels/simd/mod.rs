@@ -29,8 +29,6 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Sums that a tile of a product keeps in registers, as rows of two vectors.
     const TILE_ROWS: usize;
-    /// Vectors that a step through side-by-side networks keeps in registers, forward and backward.
-    const TILES: (usize, usize);
 
     /// The same number in all lanes.
     fn splat(value: f32) -> Self;

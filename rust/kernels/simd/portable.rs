@@ -32,7 +32,6 @@ impl Portable {
 unsafe impl Simd for Portable {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 6;
-    const TILES: (usize, usize) = (10, 4);
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
