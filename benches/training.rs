@@ -78,9 +78,8 @@ fn benches(criterion: &mut Criterion) {
         let updates = (dataset.train().len() * members.len()) as u64 * epochs;
         group.throughput(Throughput::Elements(updates));
         group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                pool.install(|| train(dataset, black_box(&mut members), epochs, &stop))
-            });
+            bencher
+                .iter(|| pool.install(|| train(dataset, black_box(&mut members), epochs, &stop)));
         });
     };
 

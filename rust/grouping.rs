@@ -5,11 +5,14 @@
 //! take many rows at a time are trained one by one, with rows in the lanes.
 
 use crate::hyperparameters::{BATCH_SIZE, OPTIMIZER};
-use crate::kernels::{Kernel, Simd, dispatch};
+use crate::kernels::{Kernel, Square, dispatch};
 use crate::member::Member;
 
 /// From this batch size on a member fills the lanes by itself.
 const ROWS_FOR_ONE: f64 = 8.0;
+/// Up to this size a group takes two members for each lane: what waits for its sums is longer than
+/// what is to be done meanwhile, and all of it stays in the nearest cache.
+const WEIGHTS_FOR_TWO: usize = 200;
 
 /// Members that one thread trains at a time.
 pub(crate) enum Team<'a> {
@@ -54,7 +57,7 @@ pub(crate) fn teams(members: Vec<&mut Member>) -> Vec<Team<'_>> {
     while let Some(first) = few_rows.pop() {
         let mut shape = first.network.topology().to_vec();
         let mut team = vec![first];
-        while team.len() < lanes {
+        while team.len() < if weights(&shape) <= WEIGHTS_FOR_TWO { 2 * lanes } else { lanes } {
             // Who makes the group wider by the least; among equals the largest.
             let alike = few_rows.iter().enumerate().filter(|(_, member)| alike(member, team[0]));
             let next = alike.min_by_key(|(place, member)| {
@@ -102,7 +105,7 @@ impl Kernel for Lanes {
     type Output = usize;
 
     #[inline(always)]
-    fn run<S: Simd>(self) -> usize {
+    fn run<S: Square>(self) -> usize {
         S::LANES
     }
 }

@@ -166,13 +166,17 @@ pub fn score(metric: Metric, objective: &Objective, outputs: &[f32], answers: &A
 #[must_use]
 pub fn evaluation_losses(objective: &Objective, outputs: &[f32], answers: &Answers) -> Vec<f64> {
     let row = |(output, target, _): (&[f32], &[f32], f64)| match objective.task {
-        Task::Regression => row_loss(Loss::SquaredError, objective.output, output.iter().copied(), target),
+        Task::Regression => {
+            row_loss(Loss::SquaredError, objective.output, output.iter().copied(), target)
+        }
         Task::Classification if independent(objective.output, output) => {
             let total: f64 = output.iter().map(|&value| f64::from(value)).sum();
             let losses = output.iter().zip(target);
             losses.map(|(&value, &share)| surprise(share, f64::from(value) / total)).sum()
         }
-        Task::Classification => row_loss(Loss::CrossEntropy, objective.output, output.iter().copied(), target),
+        Task::Classification => {
+            row_loss(Loss::CrossEntropy, objective.output, output.iter().copied(), target)
+        }
     };
     answers.rows(outputs).map(row).collect()
 }

@@ -49,7 +49,13 @@ impl Activation {
             Self::Sigmoid => math::sigmoid(sum),
             Self::Tanh => math::tanh(sum),
             // Written so that NaN stays NaN.
-            Self::Relu => if sum < 0.0 { 0.0 } else { sum },
+            Self::Relu => {
+                if sum < 0.0 {
+                    0.0
+                } else {
+                    sum
+                }
+            }
             Self::Identity | Self::Softmax => sum,
         }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::error::{Result, invalid};
-use crate::kernels::{self, Kernel, Simd, dispatch};
+use crate::kernels::{self, Kernel, Square, dispatch};
 use crate::math::ln;
 use crate::member::Member;
 use crate::metrics::{self, Answers, Metric};
@@ -201,7 +201,7 @@ impl<'a, R: ExactSizeIterator<Item = &'a [f32]>> Kernel for Outputs<'_, R> {
     type Output = Vec<f32>;
 
     #[inline(always)]
-    fn run<S: Simd>(self) -> Vec<f32> {
+    fn run<S: Square>(self) -> Vec<f32> {
         let mut outputs = Vec::with_capacity(self.rows.len() * self.network.outputs());
         kernels::outputs::<S>(self.network, self.rows, &mut outputs);
         outputs

@@ -12,7 +12,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::grouping::{Team, teams};
 use crate::hyperparameters::{ADAM, BATCH_SIZE, LEARNING_RATE, MOMENTUM, OPTIMIZER, WEIGHT_DECAY};
-use crate::kernels::{Adam, Group, Kernel, Rates, Rule, Sgd, Simd, Single, dispatch};
+use crate::kernels::{Adam, Group, Kernel, Pair, Rates, Rule, Sgd, Simd, Single, Square, dispatch};
 use crate::member::Member;
 
 /// Row numbers that are drawn ahead for all members: 4 MiB of them.
@@ -67,9 +67,15 @@ impl Kernel for Epochs<'_> {
     type Output = Result<()>;
 
     #[inline(always)]
-    fn run<S: Simd>(self) -> Result<()> {
+    fn run<S: Square>(self) -> Result<()> {
         let adam = self.team.first().hyperparameters[OPTIMIZER] == ADAM;
         match (adam, &self.team) {
+            (false, Team::Group(members)) if members.len() > S::LANES => {
+                self.train_group::<Pair<S>, Sgd<Pair<S>>, 1>()
+            }
+            (true, Team::Group(members)) if members.len() > S::LANES => {
+                self.train_group::<Pair<S>, Adam<Pair<S>>, 2>()
+            }
             (false, Team::Group(_)) => self.train_group::<S, Sgd<S>, 1>(),
             (true, Team::Group(_)) => self.train_group::<S, Adam<S>, 2>(),
             (false, Team::Single(_)) => self.train_single::<S, Sgd<S>, 1>(),
@@ -105,7 +111,7 @@ impl Epochs<'_> {
     }
 
     #[inline(always)]
-    fn train_single<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
+    fn train_single<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
         let batch_size = batch_size(self.team.first(), self.dataset);
         let Team::Single(member) = self.team else { return Ok(()) };
         let rates = rates(member, self.dataset);

@@ -35,6 +35,34 @@ fn problems() -> impl Strategy<Value = (Dataset, Member)> {
     (common::shapes(), data, density, hyperparameters(), any::<u64>()).prop_map(problem)
 }
 
+/// Up to forty members on one dataset, few enough kinds of them that most share the lanes.
+fn crowds() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
+    let data = (4..20_usize, 1..=14_usize, 2..=4_usize, prop::bool::ANY);
+    let kinds = (0..PAIRS.len(), 0..HIDDEN.len(), 0..4_usize, 1..8_u32, prop::bool::ANY);
+    (data, kinds, 1..=40_usize, prop_oneof![Just(1.0), 0.5..1.0], any::<u64>()).prop_map(crowd_of)
+}
+
+type Kinds = (usize, usize, usize, u32, bool);
+
+fn crowd_of(
+    (data, kinds, k, density, seed): ((usize, usize, usize, bool), Kinds, usize, f64, u64),
+) -> (Dataset, Vec<Member>) {
+    let (rows, inputs, outputs, weighted) = data;
+    let (pair, hidden, depth, batch, adam) = kinds;
+    let dataset = dataset(rows, (inputs, outputs), objective(PAIRS[pair], outputs), weighted, seed);
+    let mut random = common::random(seed);
+    let members = (0..k as u64).map(|place| {
+        let layers = (0..depth).map(|_| (HIDDEN[hidden], 1 + random.below(25))).collect();
+        let (topology, activations) = layers_of(&(layers, PAIRS[pair]), inputs, outputs);
+        let rates = [random.uniform(1e-3, 0.2), random.uniform(0.0, 0.9), random.uniform(0.0, 0.3)];
+        let [rate, momentum, decay] = rates;
+        let values = [rate, momentum, decay, f64::from(batch), f64::from(u8::from(adam))];
+        member(network(&topology, &activations, density, seed ^ place), values)
+    });
+    let members = members.collect();
+    (dataset, members)
+}
+
 type Data = (usize, usize, usize, bool, bool);
 
 fn problem(
@@ -56,6 +84,18 @@ proptest! {
         train(&dataset, std::slice::from_mut(&mut fast), epochs, &go()).unwrap();
         plain::train(&dataset, &mut plain, epochs);
         prop_assert_eq!(bits(&fast), bits(&plain));
+    }
+
+    #[test]
+    fn members_trained_together_equal_the_plain_twin(
+        (dataset, members) in crowds(), epochs in 1..4_u64,
+    ) {
+        let mut fast = members.clone();
+        train(&dataset, &mut fast, epochs, &go()).unwrap();
+        for (fast, mut plain) in fast.iter().zip(members) {
+            plain::train(&dataset, &mut plain, epochs);
+            prop_assert_eq!(bits(fast), bits(&plain));
+        }
     }
 
     #[test]

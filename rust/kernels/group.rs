@@ -26,9 +26,6 @@ use crate::dataset::Dataset;
 use crate::member::Member;
 use crate::network::{Activation, Network};
 
-/// The most inputs that a block has.
-const BLOCK: usize = 12;
-
 /// Calls a function that is generic over the width of a block.
 macro_rules! with_width {
     ($width:expr, $name:ident => $call:expr) => {
@@ -37,7 +34,7 @@ macro_rules! with_width {
     ($width:expr, $name:ident => $call:expr; $($number:literal)*) => {
         match $width {
             $($number => { const $name: usize = $number; $call })*
-            _ => unreachable!("a block has at most {BLOCK} inputs"),
+            _ => unreachable!("a block has at most 12 inputs"),
         }
     };
 }
@@ -63,7 +60,7 @@ struct Layer {
     units: usize,
     activation: Activation,
     /// For each unit the lanes whose members have it; empty if all members have all units.
-    present: Vec<u16>,
+    present: Vec<u32>,
 }
 
 impl Layer {
@@ -91,12 +88,14 @@ pub(crate) struct Group<'a, S, R, const SLOTS: usize> {
     dataset: &'a Dataset,
     layers: Vec<Layer>,
     rates: Vec<Rates>,
+    /// Updates made here.
+    steps: u64,
     rule: R,
     /// What an update multiplies weights by, and biases.
     keep: (S, S),
     cells: Vec<Cell<S, SLOTS>>,
     /// For each parameter the lanes in which it is live; empty if all are.
-    mask: Vec<u16>,
+    mask: Vec<u32>,
     /// Sums over the rows of a batch but the last, shaped like the parameters; empty if a batch is
     /// one row.
     gradient: Vec<S>,
@@ -119,7 +118,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         batch_size: usize,
     ) -> Self {
         let networks: Vec<&Network> = members.iter().map(|member| &member.network).collect();
-        let layers = layers(&networks);
+        let layers = layers(&networks, S::BLOCK);
         let count = layers.iter().map(|layer| (layer.inputs + 1) * layer.outputs).sum();
         let units: usize = layers.iter().map(|layer| layer.inputs).sum();
         let units = units + dataset.n_outputs();
@@ -140,12 +139,14 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             factor: (0, zero),
             layers,
             rates,
+            steps: 0,
         };
         if networks.iter().any(|network| network.mask().contains(&false)) {
             group.mask = vec![0; count];
         }
         // Whole vectors are written, each with one number of every member.
-        let places: Vec<_> = networks.iter().map(|network| places(&group.layers, network)).collect();
+        let places: Vec<_> =
+            networks.iter().map(|network| places(&group.layers, network)).collect();
         let mut lanes = vec![[0.0_f32; MOST_LANES]; count];
         for slot in 0..=SLOTS {
             for (lane, (member, places)) in members.iter().zip(&places).enumerate() {
@@ -169,7 +170,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         if !group.mask.is_empty() {
             for (lane, (network, places)) in networks.iter().zip(&places).enumerate() {
                 for (&place, &live) in places.iter().zip(network.mask()) {
-                    group.mask[place] |= u16::from(live) << lane;
+                    group.mask[place] |= u32::from(live) << lane;
                 }
             }
         }
@@ -190,7 +191,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                     *value = number(&self.cells[place].slots[index]);
                 }
             }
-            member.optimizer.steps = self.rates[lane].steps;
+            member.optimizer.steps = self.rates[lane].steps + self.steps;
         }
     }
 
@@ -198,10 +199,8 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     /// `losses`, one per member, where there are any.
     #[inline(always)]
     pub(crate) fn step(&mut self, batch: &[u32], losses: &mut [f64]) {
-        for member in &mut self.rates {
-            member.steps += 1;
-        }
-        self.rule.begin_step(&self.rates);
+        self.steps += 1;
+        self.rule.begin_step(&self.rates, self.steps);
         if self.factor.0 != batch.len() {
             self.factor = (batch.len(), R::factor(&self.rates, batch.len() as f64));
         }
@@ -287,7 +286,11 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 let end = start + width * layer.outputs;
                 let block = Block {
                     cells: &mut self.cells[start..end],
-                    gradient: if PLAIN { &mut [] } else { part_mut(&mut self.gradient, start, end) },
+                    gradient: if PLAIN {
+                        &mut []
+                    } else {
+                        part_mut(&mut self.gradient, start, end)
+                    },
                     mask: if PLAIN { &[] } else { part(&self.mask, start, end) },
                     rule: self.rule,
                     keep: if weights { self.keep.0 } else { self.keep.1 },
@@ -347,7 +350,7 @@ fn add_sums<S: Simd, const SLOTS: usize, const WIDTH: usize>(
 struct Block<'a, S, R, const SLOTS: usize> {
     cells: &'a mut [Cell<S, SLOTS>],
     gradient: &'a mut [S],
-    mask: &'a [u16],
+    mask: &'a [u32],
     rule: R,
     keep: S,
     deltas: &'a [S],
@@ -367,7 +370,8 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Block<'_, S, R, SLOTS> {
         let mut x = [zero; WIDTH];
         x.copy_from_slice(heard);
         let mut total = [zero; WIDTH];
-        for (j, (cells, &delta)) in cells.as_chunks_mut::<WIDTH>().0.iter_mut().zip(deltas).enumerate()
+        for (j, (cells, &delta)) in
+            cells.as_chunks_mut::<WIDTH>().0.iter_mut().zip(deltas).enumerate()
         {
             for i in 0..WIDTH {
                 let Cell { value, slots } = &mut cells[i];
@@ -393,8 +397,8 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Block<'_, S, R, SLOTS> {
     }
 }
 
-/// The layers of a group, each as wide as the widest member's.
-fn layers(networks: &[&Network]) -> Vec<Layer> {
+/// The layers of a group, each as wide as the widest member's, in blocks of at most so many inputs.
+fn layers(networks: &[&Network], most: usize) -> Vec<Layer> {
     let width = |depth: usize| networks.iter().map(|network| network.topology()[depth]).max();
     let activations = networks.first().map_or(&[][..], |network| network.activations());
     let (mut weights, mut units) = (0, 0);
@@ -405,18 +409,18 @@ fn layers(networks: &[&Network]) -> Vec<Layer> {
         let lanes_with = |unit: usize| {
             let lanes = networks.iter().enumerate();
             lanes.fold(0, |bits, (lane, network)| {
-                bits | u16::from(unit < network.topology()[index + 1]) << lane
+                bits | u32::from(unit < network.topology()[index + 1]) << lane
             })
         };
-        let mut present: Vec<u16> = (0..outputs).map(lanes_with).collect();
+        let mut present: Vec<u32> = (0..outputs).map(lanes_with).collect();
         if present.first() == present.last() {
             present.clear();
         }
         let mut blocks = Vec::new();
         let mut left = inputs;
         while left > 0 {
-            blocks.push(left.div_ceil(left.div_ceil(BLOCK)));
-            left -= left.div_ceil(left.div_ceil(BLOCK));
+            blocks.push(left.div_ceil(left.div_ceil(most)));
+            left -= left.div_ceil(left.div_ceil(most));
         }
         let layer = Layer { inputs, outputs, blocks, weights, units, activation, present };
         weights = layer.biases() + outputs;

@@ -23,7 +23,7 @@ pub(crate) use group::Group;
 pub(crate) use loss::{row_loss, surprise};
 pub(crate) use packed::outputs;
 pub(crate) use rules::{Adam, Rates, Rule, Sgd};
-pub(crate) use simd::Simd;
+pub(crate) use simd::{Pair, Simd, Square};
 pub(crate) use single::Single;
 
 use simd::Portable;
@@ -38,7 +38,7 @@ pub(crate) trait Kernel {
     /// What the work results in.
     type Output;
     /// Does the work.
-    fn run<S: Simd>(self) -> Self::Output;
+    fn run<S: Square>(self) -> Self::Output;
 }
 
 /// Runs a kernel with the widest instructions that this machine has and the environment variable

@@ -6,7 +6,7 @@
 //! depend on the rows beside it.
 
 use super::products::{Left, Stored, columns, product};
-use super::simd::{Simd, numbers, numbers_mut, zeros};
+use super::simd::{MOST_LANES, Square, numbers, numbers_mut, zeros};
 use super::units::activate;
 use crate::network::{Activation, Network};
 
@@ -36,7 +36,7 @@ pub(super) struct Packed<S> {
     pub(super) units: Vec<S>,
 }
 
-impl<S: Simd> Packed<S> {
+impl<S: Square> Packed<S> {
     /// A network, with room for so many rows at a time.
     #[inline(always)]
     pub(super) fn new(network: &Network, rows: usize) -> Self {
@@ -131,13 +131,13 @@ impl<S: Simd> Packed<S> {
 
 /// Rows of numbers as columns, `(columns, vectors)`; lanes after the last row are zero.
 #[inline(always)]
-pub(super) fn load<'a, S: Simd>(
+pub(super) fn load<'a, S: Square>(
     mut from: impl ExactSizeIterator<Item = &'a [f32]>,
     to: &mut [S],
     vectors: usize,
 ) {
     for vector in 0..vectors {
-        let mut rows: [&[f32]; super::simd::MOST_LANES] = [&[]; super::simd::MOST_LANES];
+        let mut rows: [&[f32]; MOST_LANES] = [&[]; MOST_LANES];
         for row in &mut rows[..S::LANES] {
             *row = from.next().unwrap_or(&[]);
         }
@@ -147,7 +147,7 @@ pub(super) fn load<'a, S: Simd>(
 
 /// A network's outputs `(rows, outputs)` for rows of inputs `(inputs,)`, to be appended.
 #[inline(always)]
-pub(crate) fn outputs<'a, S: Simd>(
+pub(crate) fn outputs<'a, S: Square>(
     network: &Network,
     mut rows: impl ExactSizeIterator<Item = &'a [f32]>,
     to: &mut Vec<f32>,

@@ -6,7 +6,7 @@
 //! multiplications outnumber its loads; each sum is alone in its lane, from the first index to the
 //! last.
 
-use super::simd::Simd;
+use super::simd::{MOST_LANES, Simd, Square};
 
 /// The left factor of a product: the number of row `r` at step `k` stands at
 /// `r · row + k · step`.
@@ -96,8 +96,7 @@ fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize>(
             // SAFETY: `r + h < rows` and `k < steps`; `product` has asserted that the last of
             // these places is within `left`.
             #[allow(unsafe_code, reason = "kernel file")]
-            let number =
-                unsafe { left.numbers.get_unchecked((r + h) * left.row + k * left.step) };
+            let number = unsafe { left.numbers.get_unchecked((r + h) * left.row + k * left.step) };
             let number = S::splat(*number);
             for w in 0..WIDTH {
                 sum[h][w] = number.mul_add(row[w], sum[h][w]);
@@ -133,8 +132,8 @@ impl<S: Simd> Sums<S> for Stored<'_, S> {
 /// column gets its number from each of the rows in turn. There are at most `S::LANES` rows; lanes
 /// after the last, and columns that a row has not, are zero.
 #[inline(always)]
-pub(super) fn columns<S: Simd>(rows: &[&[f32]], to: &mut [S], vectors: usize, vector: usize) {
-    let mut square = [S::splat(0.0); super::simd::MOST_LANES];
+pub(super) fn columns<S: Square>(rows: &[&[f32]], to: &mut [S], vectors: usize, vector: usize) {
+    let mut square = [S::splat(0.0); MOST_LANES];
     let square = &mut square[..S::LANES];
     for (block, to) in to.chunks_mut(S::LANES * vectors).enumerate() {
         for (lane, row) in square.iter_mut().enumerate() {
@@ -153,9 +152,9 @@ pub(super) fn columns<S: Simd>(rows: &[&[f32]], to: &mut [S], vectors: usize, ve
 /// Turns columns into rows: `from` is `(columns, vectors)`, and row `n` of `to`, which is
 /// `(vectors · LANES, ⌈columns / LANES⌉)`, gets the `n`-th number of each column, then zeros.
 #[inline(always)]
-pub(super) fn rows<S: Simd>(from: &[S], to: &mut [S], vectors: usize) {
+pub(super) fn rows<S: Square>(from: &[S], to: &mut [S], vectors: usize) {
     let blocks = from.len().div_ceil(vectors * S::LANES);
-    let mut square = [S::splat(0.0); super::simd::MOST_LANES];
+    let mut square = [S::splat(0.0); MOST_LANES];
     let square = &mut square[..S::LANES];
     for vector in 0..vectors {
         let to = &mut to[vector * S::LANES * blocks..][..S::LANES * blocks];

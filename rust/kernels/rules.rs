@@ -12,7 +12,7 @@ pub(crate) struct Rates {
     pub(crate) momentum: f32,
     /// What an update multiplies weights by, and biases.
     pub(crate) keep: (f32, f32),
-    /// Updates made.
+    /// Updates made before.
     pub(crate) steps: u64,
 }
 
@@ -22,8 +22,8 @@ pub(crate) trait Rule<S: Simd, const SLOTS: usize>: Copy {
     fn new(members: &[Rates]) -> Self;
     /// What the gradient of a batch's sum is multiplied by before it is handed to `update`.
     fn factor(members: &[Rates], rows: f64) -> S;
-    /// Gets ready for one more step, which `members` already count.
-    fn begin_step(&mut self, members: &[Rates]);
+    /// Gets ready for a step, which is that many steps past what the members have made before.
+    fn begin_step(&mut self, members: &[Rates], step: u64);
     /// A parameter after a step; `keep` is what remains of it after decay.
     fn update(&self, parameter: S, slots: &mut [S; SLOTS], gradient: S, keep: S) -> S;
 }
@@ -58,7 +58,7 @@ impl<S: Simd> Rule<S, 1> for Sgd<S> {
     }
 
     #[inline(always)]
-    fn begin_step(&mut self, _members: &[Rates]) {}
+    fn begin_step(&mut self, _members: &[Rates], _step: u64) {}
 
     #[inline(always)]
     fn update(&self, w: S, [velocity]: &mut [S; 1], change: S, keep: S) -> S {
@@ -101,10 +101,11 @@ impl<S: Simd> Rule<S, 2> for Adam<S> {
     }
 
     #[inline(always)]
-    fn begin_step(&mut self, members: &[Rates]) {
+    fn begin_step(&mut self, members: &[Rates], step: u64) {
         let table = UNBIAS.as_slice();
-        let at = |steps: u64| table.get(steps as usize).copied().unwrap_or((1.0, 1.0));
-        self.rate = per_lane!(members, member => (member.learning_rate / at(member.steps).0) as f32);
+        let at = |steps: u64| table.get((steps + step) as usize).copied().unwrap_or((1.0, 1.0));
+        self.rate =
+            per_lane!(members, member => (member.learning_rate / at(member.steps).0) as f32);
         self.unbias = per_lane!(members, member => at(member.steps).1);
     }
 

@@ -10,7 +10,7 @@ use super::loss::{output_gradient, row_loss};
 use super::packed::{Packed, load};
 use super::products::{Left, Stored, Sums, product, rows};
 use super::rules::{Rates, Rule};
-use super::simd::{Simd, numbers, numbers_mut, zeros};
+use super::simd::{Simd, Square, numbers, numbers_mut, zeros};
 use super::units::times_derivatives;
 use crate::dataset::Dataset;
 use crate::member::Member;
@@ -20,9 +20,11 @@ pub(crate) struct Single<'a, S, R, const SLOTS: usize> {
     dataset: &'a Dataset,
     network: Packed<S>,
     rates: [Rates; 1],
+    /// Updates made here.
+    steps: u64,
     rule: R,
     /// Bits of the lanes where a parameter is live; empty if all are.
-    mask: Vec<u16>,
+    mask: Vec<u32>,
     slots: Vec<[S; SLOTS]>,
     /// `(outputs, vectors)`.
     targets: Vec<S>,
@@ -34,7 +36,7 @@ pub(crate) struct Single<'a, S, R, const SLOTS: usize> {
     delta_rows: Vec<S>,
 }
 
-impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOTS> {
+impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOTS> {
     #[inline(always)]
     pub(crate) fn new(
         dataset: &'a Dataset,
@@ -54,7 +56,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOTS>
             let live: Vec<f32> = member.network.mask().iter().map(|&l| f32::from(l)).collect();
             for vector in network.pack(&live) {
                 let lanes = numbers(std::slice::from_ref(&vector)).iter().enumerate();
-                mask.push(lanes.fold(0, |bits, (lane, &l)| bits | u16::from(l > 0.0) << lane));
+                mask.push(lanes.fold(0, |bits, (lane, &l)| bits | u32::from(l > 0.0) << lane));
             }
         }
         let vectors = network.vectors;
@@ -62,6 +64,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOTS>
         Self {
             dataset,
             rates: [rates],
+            steps: 0,
             rule: R::new(&[rates]),
             mask,
             slots,
@@ -82,14 +85,14 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOTS>
         for (index, slot) in member.optimizer.slots.iter_mut().enumerate().take(SLOTS) {
             self.network.unpack(slots, (index, SLOTS), slot);
         }
-        member.optimizer.steps = self.rates[0].steps;
+        member.optimizer.steps = self.rates[0].steps + self.steps;
     }
 
     /// One update from a batch of rows. Gives the weighted sum of the rows' losses, if asked for.
     #[inline(always)]
     pub(crate) fn step(&mut self, batch: &[u32], with_loss: bool) -> f64 {
-        self.rates[0].steps += 1;
-        self.rule.begin_step(&self.rates);
+        self.steps += 1;
+        self.rule.begin_step(&self.rates, self.steps);
         let vectors = batch.len().div_ceil(S::LANES);
         if vectors != self.network.vectors {
             // A short last batch.
@@ -147,10 +150,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOTS>
             rows(deltas, delta_rows, vectors);
             let keep = self.rates[0].keep;
             let ones = [1.0];
-            let parts = [
-                (layer.weights, layer.inputs, keep.0),
-                (layer.biases, 1, keep.1),
-            ];
+            let parts = [(layer.weights, layer.inputs, keep.0), (layer.biases, 1, keep.1)];
             for (start, inputs, keep) in parts {
                 let span = start..start + inputs * layer.blocks;
                 let mut update = Update {
@@ -194,7 +194,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOTS>
 struct Update<'a, S, R, const SLOTS: usize> {
     parameters: &'a mut [S],
     slots: &'a mut [[S; SLOTS]],
-    mask: &'a [u16],
+    mask: &'a [u32],
     rule: R,
     keep: S,
     blocks: usize,

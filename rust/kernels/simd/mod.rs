@@ -2,18 +2,20 @@
 //!
 //! Kernels are generic over [`Simd`], so that each is written once and runs with the width that the
 //! machine has. The operations are those that IEEE 754 fixes to the last bit, lane by lane; none
-//! mixes lanes but [`Simd::transpose`]. So a kernel's results do not depend on the type.
+//! mixes lanes but [`Square::transpose`]. So a kernel's results do not depend on the type.
 
+mod pair;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub(crate) use pair::Pair;
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
 /// The most lanes that a vector has.
-pub(crate) const MOST_LANES: usize = 16;
+pub(crate) const MOST_LANES: usize = 32;
 
 /// A vector of 32-bit numbers.
 ///
@@ -29,6 +31,8 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Sums that a tile of a product keeps in registers, as rows of two vectors.
     const TILE_ROWS: usize;
+    /// Sums that a group keeps in registers.
+    const BLOCK: usize;
 
     /// The same number in all lanes.
     fn splat(value: f32) -> Self;
@@ -57,7 +61,11 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// `2ⁿ`, where the number's bits end in those of the integer `n`.
     fn power_of_two(self) -> Self;
     /// The number where the lane's bit is set, else 0.
-    fn keep(self, bits: u16) -> Self;
+    fn keep(self, bits: u32) -> Self;
+}
+
+/// A vector of a width at which squares of numbers can be turned over.
+pub(crate) trait Square: Simd {
     /// Takes `LANES` vectors as the rows of a square and turns it over its diagonal.
     fn transpose(square: &mut [Self]);
 }

@@ -1,6 +1,6 @@
 //! Vectors for any target: arrays, whose loops the compiler turns into what the target has.
 
-use super::Simd;
+use super::{Simd, Square};
 
 /// Eight numbers.
 #[derive(Clone, Copy)]
@@ -32,6 +32,7 @@ impl Portable {
 unsafe impl Simd for Portable {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 6;
+    const BLOCK: usize = 8;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -108,15 +109,17 @@ unsafe impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn keep(self, bits: u16) -> Self {
+    fn keep(self, bits: u32) -> Self {
         let mut result = self;
         for lane in 0..LANES {
-            let all = 0_u32.wrapping_sub(u32::from(bits >> lane & 1));
+            let all = 0_u32.wrapping_sub(bits >> lane & 1);
             result.0[lane] = f32::from_bits(self.0[lane].to_bits() & all);
         }
         result
     }
+}
 
+impl Square for Portable {
     #[inline(always)]
     fn transpose(square: &mut [Self]) {
         for row in 0..LANES {

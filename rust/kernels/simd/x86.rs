@@ -22,7 +22,7 @@ use std::arch::x86_64::{
     _mm512_unpacklo_pd, _mm512_unpacklo_ps, _mm512_xor_si512,
 };
 
-use super::Simd;
+use super::{Simd, Square};
 
 /// The bits of 1.0.
 const ONE: i32 = 0x3f80_0000;
@@ -36,6 +36,7 @@ pub(crate) struct Avx2(__m256);
 unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
     const TILE_ROWS: usize = 6;
+    const BLOCK: usize = 12;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -117,15 +118,17 @@ unsafe impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn keep(self, bits: u16) -> Self {
+    fn keep(self, bits: u32) -> Self {
         unsafe {
             let own = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-            let set = _mm256_and_si256(_mm256_set1_epi32(i32::from(bits)), own);
+            let set = _mm256_and_si256(_mm256_set1_epi32(bits.cast_signed()), own);
             let set = _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, own));
             Self(_mm256_and_ps(self.0, set))
         }
     }
+}
 
+impl Square for Avx2 {
     #[inline(always)]
     fn transpose(square: &mut [Self]) {
         let r = &mut square[..8];
@@ -160,6 +163,7 @@ pub(crate) struct Avx512(__m512);
 unsafe impl Simd for Avx512 {
     const LANES: usize = 16;
     const TILE_ROWS: usize = 8;
+    const BLOCK: usize = 12;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -241,10 +245,12 @@ unsafe impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn keep(self, bits: u16) -> Self {
-        Self(unsafe { _mm512_maskz_mov_ps(bits, self.0) })
+    fn keep(self, bits: u32) -> Self {
+        Self(unsafe { _mm512_maskz_mov_ps(bits as u16, self.0) })
     }
+}
 
+impl Square for Avx512 {
     #[inline(always)]
     fn transpose(square: &mut [Self]) {
         let r = &mut square[..16];
