@@ -296,9 +296,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                     keep: if weights { self.keep.0 } else { self.keep.1 },
                     deltas,
                 };
-                if !weights {
-                    block.back::<1, UPDATE, PLAIN, false>(&[S::splat(1.0)], &mut []);
-                } else {
+                if weights {
                     let x = &heard[first..first + width];
                     let sums = &mut sums[first..first + width];
                     if index > 0 {
@@ -306,6 +304,8 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                     } else {
                         with_width!(width, WIDTH => block.back::<WIDTH, UPDATE, PLAIN, false>(x, sums));
                     }
+                } else {
+                    block.back::<1, UPDATE, PLAIN, false>(&[S::splat(1.0)], &mut []);
                 }
                 (first, start) = (first + width, end);
             }

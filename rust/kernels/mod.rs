@@ -55,10 +55,11 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         kernel.run::<Avx512>()
     }
 
-    // SAFETY: `instructions` has found the processor to have them.
     #[allow(unsafe_code, reason = "this file is where the instruction set is chosen")]
     match instructions() {
+        // SAFETY: `instructions` has found the processor to have them.
         Instructions::Avx512 => unsafe { with_avx512(kernel) },
+        // SAFETY: likewise.
         Instructions::Avx2 => unsafe { with_avx2(kernel) },
         Instructions::Baseline => kernel.run::<Portable>(),
     }

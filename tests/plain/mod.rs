@@ -52,6 +52,23 @@ pub fn train(dataset: &Dataset, member: &mut Member, epochs: u64) {
         Network::new(topology.to_vec(), activations.to_vec(), parameters, mask.to_vec())
             .expect("a network");
     member.epochs += epochs;
+    let numbers = member.network.parameters().iter().chain(member.optimizer.slots.iter().flatten());
+    if !numbers.copied().all(f32::is_finite) {
+        diverge(member);
+    }
+}
+
+/// A member with a number that is not finite is marked as diverged: all that is live is NaN.
+fn diverge(member: &mut Member) {
+    let mask = member.network.mask().to_vec();
+    let marked: Vec<f32> = mask.iter().map(|&live| if live { f32::NAN } else { 0.0 }).collect();
+    for slot in &mut member.optimizer.slots {
+        slot.clone_from(&marked);
+    }
+    let (topology, activations) = (member.network.topology(), member.network.activations());
+    member.network =
+        Network::new(topology.to_vec(), activations.to_vec(), marked, mask).expect("a network");
+    member.train_loss = Some(f64::NAN);
 }
 
 fn sgd(velocity: &mut f32, change: f32, momentum: f32) -> f32 {

@@ -50,7 +50,8 @@ unsafe impl Simd for Avx2 {
         }
         unsafe {
             let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-            let present = _mm256_cmpgt_epi32(_mm256_set1_epi32(from.len() as i32), lanes);
+            let present =
+                _mm256_cmpgt_epi32(_mm256_set1_epi32((from.len() as u32).cast_signed()), lanes);
             Self(_mm256_maskload_ps(from.as_ptr(), present))
         }
     }
