@@ -4,19 +4,19 @@
 //! as wide as the widest member's, so that members of like shape should be together. Members that
 //! take many rows at a time are trained one by one, with rows in the lanes.
 
-use crate::hyperparameters::{BATCH_SIZE, OPTIMIZER};
+use crate::hyperparameters::{ADAM, BATCH_SIZE, OPTIMIZER};
 use crate::kernels::{Kernel, Square, dispatch};
 use crate::member::Member;
 
 /// From this batch size on a member fills the lanes by itself.
 const ROWS_FOR_ONE: f64 = 8.0;
-/// Up to this size a group takes two members for each lane: what waits for its sums is longer than
-/// what is to be done meanwhile, and all of it stays in the nearest cache.
+/// Up to this size a group takes two members for each lane: sums wait for
+/// longer than there is else to do, and all of it stays in the nearest cache. (Adam has enough to do.)
 const WEIGHTS_FOR_TWO: usize = 200;
 
 /// Members that one thread trains at a time.
 pub(crate) enum Team<'a> {
-    /// One for each lane, or fewer: alike in depth, activations, batch size and update rule.
+    /// One or two for each lane, or fewer: alike in depth, activations, batch size and update rule.
     Group(Vec<&'a mut Member>),
     /// One.
     Single(&'a mut Member),
@@ -57,7 +57,11 @@ pub(crate) fn teams(members: Vec<&mut Member>) -> Vec<Team<'_>> {
     while let Some(first) = few_rows.pop() {
         let mut shape = first.network.topology().to_vec();
         let mut team = vec![first];
-        while team.len() < if weights(&shape) <= WEIGHTS_FOR_TWO { 2 * lanes } else { lanes } {
+        let adam = team[0].hyperparameters[OPTIMIZER] == ADAM;
+        let room = |shape: &[usize]| {
+            if !adam && weights(shape) <= WEIGHTS_FOR_TWO { 2 * lanes } else { lanes }
+        };
+        while team.len() < room(&shape) {
             // Who makes the group wider by the least; among equals the largest.
             let alike = few_rows.iter().enumerate().filter(|(_, member)| alike(member, team[0]));
             let next = alike.min_by_key(|(place, member)| {

@@ -73,9 +73,6 @@ impl Kernel for Epochs<'_> {
             (false, Team::Group(members)) if members.len() > S::LANES => {
                 self.train_group::<Pair<S>, Sgd<Pair<S>>, 1>()
             }
-            (true, Team::Group(members)) if members.len() > S::LANES => {
-                self.train_group::<Pair<S>, Adam<Pair<S>>, 2>()
-            }
             (false, Team::Group(_)) => self.train_group::<S, Sgd<S>, 1>(),
             (true, Team::Group(_)) => self.train_group::<S, Adam<S>, 2>(),
             (false, Team::Single(_)) => self.train_single::<S, Sgd<S>, 1>(),

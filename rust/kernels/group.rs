@@ -29,12 +29,12 @@ use crate::network::{Activation, Network};
 /// Calls a function that is generic over the width of a block.
 macro_rules! with_width {
     ($width:expr, $name:ident => $call:expr) => {
-        with_width!($width, $name => $call; 1 2 3 4 5 6 7 8 9 10 11 12)
+        with_width!($width, $name => $call; 1 2 3 4 5 6 7 8)
     };
     ($width:expr, $name:ident => $call:expr; $($number:literal)*) => {
         match $width {
             $($number => { const $name: usize = $number; $call })*
-            _ => unreachable!("a block has at most 12 inputs"),
+            _ => unreachable!("a block has at most 8 inputs"),
         }
     };
 }
@@ -220,7 +220,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             );
             if index + 1 < batch.len() {
                 self.backward::<false, false>();
-            } else if self.gradient.is_empty() && self.mask.is_empty() {
+            } else if SLOTS == 1 && self.gradient.is_empty() && self.mask.is_empty() {
                 self.backward::<true, true>();
             } else {
                 self.backward::<true, false>();
@@ -299,13 +299,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 if weights {
                     let x = &heard[first..first + width];
                     let sums = &mut sums[first..first + width];
-                    if index > 0 {
-                        with_width!(width, WIDTH => block.back::<WIDTH, UPDATE, PLAIN, true>(x, sums));
-                    } else {
-                        with_width!(width, WIDTH => block.back::<WIDTH, UPDATE, PLAIN, false>(x, sums));
-                    }
+                    with_width!(width, WIDTH => block.back::<WIDTH, UPDATE, PLAIN>(x, sums));
                 } else {
-                    block.back::<1, UPDATE, PLAIN, false>(&[S::splat(1.0)], &mut []);
+                    block.back::<1, UPDATE, PLAIN>(&[S::splat(1.0)], &mut [S::splat(0.0)]);
                 }
                 (first, start) = (first + width, end);
             }
@@ -357,10 +353,10 @@ struct Block<'a, S, R, const SLOTS: usize> {
 }
 
 impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Block<'_, S, R, SLOTS> {
-    /// With `SUMS`, `sums[i] = Σ_j block[j, i] · deltas[j]`, in the order of j; and the gradient, or
+    /// `sums[i] = Σ_j block[j, i] · deltas[j]`, in the order of j; and the gradient, or
     /// with `UPDATE` the update, of each weight. `heard` is what the inputs gave.
     #[inline(always)]
-    fn back<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool, const SUMS: bool>(
+    fn back<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool>(
         self,
         heard: &[S],
         sums: &mut [S],
@@ -375,9 +371,7 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Block<'_, S, R, SLOTS> {
         {
             for i in 0..WIDTH {
                 let Cell { value, slots } = &mut cells[i];
-                if SUMS {
-                    total[i] = value.mul_add(delta, total[i]);
-                }
+                total[i] = value.mul_add(delta, total[i]);
                 let before = if PLAIN { None } else { gradient.get_mut(j * WIDTH + i) };
                 let mut change = x[i].mul_add(delta, before.as_ref().map_or(zero, |sum| **sum));
                 if let Some(sum) = before {
@@ -391,9 +385,7 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Block<'_, S, R, SLOTS> {
                 }
             }
         }
-        if SUMS {
-            sums.copy_from_slice(&total);
-        }
+        sums.copy_from_slice(&total);
     }
 }
 
