@@ -14,6 +14,10 @@ const ROWS_FOR_ONE: f64 = 8.0;
 /// longer than there is else to do, and all of it stays in the nearest cache. (Adam has enough to do.)
 const WEIGHTS_FOR_TWO: usize = 200;
 
+/// How many of the largest are looked at for a place in a group: grouping stays a small part of a
+/// large population's work.
+const WINDOW: usize = 64;
+
 /// Members that one thread trains at a time.
 pub(crate) enum Team<'a> {
     /// One or two for each lane, or fewer: alike in depth, activations, batch size and update rule.
@@ -39,9 +43,9 @@ impl Team<'_> {
                 for member in members {
                     widen(&mut shape, member);
                 }
-                weights(&shape) * members.len()
+                weights(shape.into_iter()) * members.len()
             }
-            Self::Single(member) => weights(member.network.topology()),
+            Self::Single(member) => weights(member.network.topology().iter().copied()),
         }
     }
 }
@@ -53,21 +57,26 @@ pub(crate) fn teams(members: Vec<&mut Member>) -> Vec<Team<'_>> {
         members.into_iter().partition(|member| member.hyperparameters[BATCH_SIZE] >= ROWS_FOR_ONE);
     let mut teams: Vec<Team<'_>> = many_rows.into_iter().map(Team::Single).collect();
     // The largest last, from where the first of each team is taken.
-    few_rows.sort_by_key(|member| weights(member.network.topology()));
+    few_rows.sort_by_key(|member| weights(member.network.topology().iter().copied()));
     while let Some(first) = few_rows.pop() {
         let mut shape = first.network.topology().to_vec();
         let mut team = vec![first];
         let adam = team[0].hyperparameters[OPTIMIZER] == ADAM;
         let room = |shape: &[usize]| {
-            if !adam && weights(shape) <= WEIGHTS_FOR_TWO { 2 * lanes } else { lanes }
+            if !adam && weights(shape.iter().copied()) <= WEIGHTS_FOR_TWO {
+                2 * lanes
+            } else {
+                lanes
+            }
         };
         while team.len() < room(&shape) {
             // Who makes the group wider by the least; among equals the largest.
-            let alike = few_rows.iter().enumerate().filter(|(_, member)| alike(member, team[0]));
-            let next = alike.min_by_key(|(place, member)| {
-                let mut wider = shape.clone();
-                widen(&mut wider, member);
-                (weights(&wider), usize::MAX - place)
+            let alike =
+                few_rows.iter().enumerate().rev().filter(|(_, member)| alike(member, team[0]));
+            let next = alike.take(WINDOW).min_by_key(|(place, member)| {
+                let topology = member.network.topology();
+                let wider = shape.iter().zip(topology).map(|(&width, &units)| width.max(units));
+                (weights(wider), usize::MAX - place)
             });
             let Some((place, _)) = next else { break };
             let member = few_rows.remove(place);
@@ -98,8 +107,8 @@ fn widen(shape: &mut Vec<usize>, member: &Member) {
 }
 
 /// Weights and biases of a shape.
-fn weights(shape: &[usize]) -> usize {
-    shape.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum()
+fn weights(shape: impl Iterator<Item = usize> + Clone) -> usize {
+    shape.clone().zip(shape.skip(1)).map(|(inputs, outputs)| (inputs + 1) * outputs).sum()
 }
 
 /// The number of lanes.
