@@ -9,15 +9,14 @@
 //!
 //! The textbook's algorithm: forward; the output's gradient goes back as `d = W·d` times the
 //! derivative; each weight's gradient is `x·d`, summed over the rows of a batch; then the update.
-//! Four things make it fast:
+//! Three things make it fast:
 //!
-//! 1. Weights stand in blocks, `(outputs, inputs of the block)`: both passes go through memory in
-//!    order, with the block's inputs, or their sums, in registers.
-//! 2. A parameter and what the update rule remembers of it stand side by side.
-//! 3. With the batch's last row a weight is updated where the backward pass has just loaded it.
-//! 4. The factor that the update gives a gradient, −η over the batch's rows for plain descent, is
+//! 1. Weights stand in the order in which both ways need them (see `blocks`).
+//! 2. With the batch's last row a weight is updated where the backward pass has just loaded it.
+//! 3. The factor that the update gives a gradient, −η over the batch's rows for plain descent, is
 //!    put into the output's gradient, from where it reaches every weight's.
 
+use super::blocks::{Block, Cell, add_sums, with_width};
 use super::loss::{output_gradient, row_loss};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
@@ -25,27 +24,6 @@ use super::units::{activate, times_derivatives};
 use crate::dataset::Dataset;
 use crate::member::Member;
 use crate::network::{Activation, Network};
-
-/// Calls a function that is generic over the width of a block.
-macro_rules! with_width {
-    ($width:expr, $name:ident => $call:expr) => {
-        with_width!($width, $name => $call; 1 2 3 4 5 6 7 8)
-    };
-    ($width:expr, $name:ident => $call:expr; $($number:literal)*) => {
-        match $width {
-            $($number => { const $name: usize = $number; $call })*
-            _ => unreachable!("a block has at most 8 inputs"),
-        }
-    };
-}
-
-/// A parameter of all members, with what the update rule remembers of it.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Cell<S, const SLOTS: usize> {
-    value: S,
-    slots: [S; SLOTS],
-}
 
 /// One layer of a group.
 #[derive(Clone, Debug)]
@@ -322,71 +300,6 @@ fn part<T>(array: &[T], start: usize, end: usize) -> &[T] {
 #[inline(always)]
 fn part_mut<T>(array: &mut [T], start: usize, end: usize) -> &mut [T] {
     if array.is_empty() { array } else { &mut array[start..end] }
-}
-
-/// `sums[j] += Σ_i heard[i] · block[j, i]`, in the order of i.
-#[inline(always)]
-fn add_sums<S: Simd, const SLOTS: usize, const WIDTH: usize>(
-    heard: &[S],
-    block: &[Cell<S, SLOTS>],
-    sums: &mut [S],
-) {
-    let mut x = [S::splat(0.0); WIDTH];
-    x.copy_from_slice(heard);
-    for (sum, cells) in sums.iter_mut().zip(block.as_chunks::<WIDTH>().0) {
-        let mut total = *sum;
-        for i in 0..WIDTH {
-            total = x[i].mul_add(cells[i].value, total);
-        }
-        *sum = total;
-    }
-}
-
-/// Some inputs' weights, `(outputs, inputs of the block)`, with the deltas of the outputs.
-struct Block<'a, S, R, const SLOTS: usize> {
-    cells: &'a mut [Cell<S, SLOTS>],
-    gradient: &'a mut [S],
-    mask: &'a [u32],
-    rule: R,
-    keep: S,
-    deltas: &'a [S],
-}
-
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Block<'_, S, R, SLOTS> {
-    /// `sums[i] = Σ_j block[j, i] · deltas[j]`, in the order of j; and the gradient, or
-    /// with `UPDATE` the update, of each weight. `heard` is what the inputs gave.
-    #[inline(always)]
-    fn back<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool>(
-        self,
-        heard: &[S],
-        sums: &mut [S],
-    ) {
-        let Self { cells, gradient, mask, rule, keep, deltas } = self;
-        let zero = S::splat(0.0);
-        let mut x = [zero; WIDTH];
-        x.copy_from_slice(heard);
-        let mut total = [zero; WIDTH];
-        for (j, (cells, &delta)) in
-            cells.as_chunks_mut::<WIDTH>().0.iter_mut().zip(deltas).enumerate()
-        {
-            for i in 0..WIDTH {
-                let Cell { value, slots } = &mut cells[i];
-                total[i] = value.mul_add(delta, total[i]);
-                let before = if PLAIN { None } else { gradient.get_mut(j * WIDTH + i) };
-                let mut change = x[i].mul_add(delta, before.as_ref().map_or(zero, |sum| **sum));
-                if let Some(sum) = before {
-                    *sum = if UPDATE { zero } else { change };
-                }
-                if UPDATE {
-                    if !PLAIN && let Some(&live) = mask.get(j * WIDTH + i) {
-                        change = change.keep(live);
-                    }
-                    *value = rule.update(*value, slots, change, keep);
-                }
-            }
-        }
-        sums.copy_from_slice(&total);
-    }
 }
 
 /// The layers of a group, each as wide as the widest member's, in blocks of at most so many inputs.

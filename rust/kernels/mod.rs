@@ -10,6 +10,7 @@
 //! the sums; [`packed`] a network laid out for them and its forward pass. [`dispatch`] picks the
 //! instruction set.
 
+mod blocks;
 mod group;
 mod loss;
 mod packed;
