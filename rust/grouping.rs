@@ -10,10 +10,9 @@ use crate::member::Member;
 
 /// From this batch size on a member fills the lanes by itself.
 const ROWS_FOR_ONE: f64 = 8.0;
-/// Up to this size a group takes two members for each lane: sums wait for
-/// longer than there is else to do, and all of it stays in the nearest cache. (Adam has enough to do.)
+/// Up to this size a group takes two members for each lane: sums wait for longer than there is else
+/// to do, and all of it stays in the nearest cache. (Adam has enough to do.)
 const WEIGHTS_FOR_TWO: usize = 200;
-
 /// How many of the largest are looked at for a place in a group: grouping stays a small part of a
 /// large population's work.
 const WINDOW: usize = 64;

@@ -12,7 +12,9 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::grouping::{Team, teams};
 use crate::hyperparameters::{ADAM, BATCH_SIZE, LEARNING_RATE, MOMENTUM, OPTIMIZER, WEIGHT_DECAY};
-use crate::kernels::{Adam, Group, Kernel, Pair, Rates, Rule, Sgd, Simd, Single, Square, dispatch};
+use crate::kernels::{
+    Adam, Group, Kernel, Pair, Rates, Rule, Sgd, Simd, Single, Square, Trainer, dispatch,
+};
 use crate::member::Member;
 
 /// Row numbers that are drawn ahead for all members: 4 MiB of them.
@@ -89,17 +91,7 @@ impl Epochs<'_> {
         let rates = members.iter().map(|member| rates(member, self.dataset)).collect();
         let mut group = Group::<S, R, SLOTS>::new(self.dataset, &members, rates, batch_size);
         let mut losses = vec![0.0; members.len()];
-        for (epoch, order) in self.orders.iter().enumerate() {
-            let asked = if epoch + 1 == self.orders.len() { &mut losses[..] } else { &mut [] };
-            for rows in order.chunks(look(batch_size)) {
-                if self.stop.load(Ordering::Relaxed) {
-                    return Err(Error::Stopped);
-                }
-                for batch in rows.chunks(batch_size) {
-                    group.step(batch, asked);
-                }
-            }
-        }
+        run(&mut group, self.orders, batch_size, self.stop, &mut losses)?;
         group.finish(&mut members);
         for (member, loss) in members.iter_mut().zip(losses) {
             finish(member, loss, self.orders);
@@ -113,22 +105,35 @@ impl Epochs<'_> {
         let Team::Single(member) = self.team else { return Ok(()) };
         let rates = rates(member, self.dataset);
         let mut single = Single::<S, R, SLOTS>::new(self.dataset, member, rates, batch_size);
-        let mut loss = 0.0;
-        for (epoch, order) in self.orders.iter().enumerate() {
-            let last = epoch + 1 == self.orders.len();
-            for rows in order.chunks(look(batch_size)) {
-                if self.stop.load(Ordering::Relaxed) {
-                    return Err(Error::Stopped);
-                }
-                for batch in rows.chunks(batch_size) {
-                    loss += single.step(batch, last);
-                }
-            }
-        }
+        let mut losses = [0.0];
+        run(&mut single, self.orders, batch_size, self.stop, &mut losses)?;
         single.finish(member);
-        finish(member, loss, self.orders);
+        finish(member, losses[0], self.orders);
         Ok(())
     }
+}
+
+/// Trains through some epochs; adds the last one's losses to `losses`, one for each member.
+#[inline(always)]
+fn run(
+    trainer: &mut impl Trainer,
+    orders: &[Vec<u32>],
+    batch_size: usize,
+    stop: &AtomicBool,
+    losses: &mut [f64],
+) -> Result<()> {
+    for (epoch, order) in orders.iter().enumerate() {
+        let asked = if epoch + 1 == orders.len() { &mut *losses } else { &mut [] };
+        for rows in order.chunks(look(batch_size)) {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::Stopped);
+            }
+            for batch in rows.chunks(batch_size) {
+                trainer.step(batch, asked);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Records that a member went through some epochs, the last with that sum of losses.

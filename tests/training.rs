@@ -288,5 +288,6 @@ fn every_instruction_set_gives_the_same_bits() {
     };
     let baseline = told("baseline");
     assert!(baseline.is_some());
+    assert_eq!(baseline, told("avx2"));
     assert_eq!(baseline, told("detected"));
 }

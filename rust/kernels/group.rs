@@ -16,8 +16,9 @@
 //! 3. The factor that the update gives a gradient, −η over the batch's rows for plain descent, is
 //!    put into the output's gradient, from where it reaches every weight's.
 
+use super::Trainer;
 use super::blocks::{Block, Cell, add_sums, with_width};
-use super::loss::{output_gradient, row_loss};
+use super::loss::{output_gradient, weighted_loss};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
 use super::units::{activate, times_derivatives};
@@ -95,6 +96,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         rates: Vec<Rates>,
         batch_size: usize,
     ) -> Self {
+        debug_assert!(members.len() <= S::LANES);
         let networks: Vec<&Network> = members.iter().map(|member| &member.network).collect();
         let layers = layers(&networks, S::BLOCK);
         let count = layers.iter().map(|layer| (layer.inputs + 1) * layer.outputs).sum();
@@ -173,49 +175,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
-    /// One update from a batch of rows. Adds each member's weighted sum of the rows' losses to
-    /// `losses`, one per member, where there are any.
     #[inline(always)]
-    pub(crate) fn step(&mut self, batch: &[u32], losses: &mut [f64]) {
-        self.steps += 1;
-        self.rule.begin_step(&self.rates, self.steps);
-        if self.factor.0 != batch.len() {
-            self.factor = (batch.len(), R::factor(&self.rates, batch.len() as f64));
-        }
-        let mut totals = [0.0; MOST_LANES];
-        let outputs = self.units.len() - self.targets.len();
-        for (index, &row) in batch.iter().enumerate() {
-            self.forward(row);
-            if !losses.is_empty() {
-                self.add_losses(row, &mut totals[..losses.len()]);
-            }
-            output_gradient(
-                self.dataset.objective(),
-                &self.units[outputs..],
-                &self.targets,
-                &[self.factor.1.mul(S::splat(self.dataset.weight(row)))],
-                &mut self.deltas[outputs..],
-            );
-            if index + 1 < batch.len() {
-                self.backward::<false, false>();
-            } else if SLOTS == 1 && self.gradient.is_empty() && self.mask.is_empty() {
-                self.backward::<true, true>();
-            } else {
-                self.backward::<true, false>();
-            }
-        }
-        for (loss, total) in losses.iter_mut().zip(totals) {
-            *loss += total;
-        }
-    }
-
     fn add_losses(&self, row: u32, totals: &mut [f64]) {
-        let (objective, target) = (self.dataset.objective(), self.dataset.target(row));
-        let outputs = numbers(&self.units[self.units.len() - target.len()..]);
+        let outputs = numbers(&self.units[self.units.len() - self.targets.len()..]);
         for (lane, total) in totals.iter_mut().enumerate() {
             let outputs = outputs.iter().copied().skip(lane).step_by(S::LANES);
-            let loss = row_loss(objective.loss, objective.output, outputs, target);
-            *total += f64::from(self.dataset.weight(row)) * loss;
+            *total += weighted_loss(self.dataset, row, outputs);
         }
     }
 
@@ -286,6 +251,42 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             if index > 0 {
                 times_derivatives(self.layers[index - 1].activation, heard, sums);
             }
+        }
+    }
+}
+
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Group<'_, S, R, SLOTS> {
+    #[inline(always)]
+    fn step(&mut self, batch: &[u32], losses: &mut [f64]) {
+        self.steps += 1;
+        self.rule.begin_step(&self.rates, self.steps);
+        if self.factor.0 != batch.len() {
+            self.factor = (batch.len(), R::factor(&self.rates, batch.len() as f64));
+        }
+        let mut totals = [0.0; MOST_LANES];
+        let outputs = self.units.len() - self.targets.len();
+        for (index, &row) in batch.iter().enumerate() {
+            self.forward(row);
+            if !losses.is_empty() {
+                self.add_losses(row, &mut totals[..losses.len()]);
+            }
+            output_gradient(
+                self.dataset.objective(),
+                &self.units[outputs..],
+                &self.targets,
+                &[self.factor.1.mul(S::splat(self.dataset.weight(row)))],
+                &mut self.deltas[outputs..],
+            );
+            if index + 1 < batch.len() {
+                self.backward::<false, false>();
+            } else if SLOTS == 1 && self.gradient.is_empty() && self.mask.is_empty() {
+                self.backward::<true, true>();
+            } else {
+                self.backward::<true, false>();
+            }
+        }
+        for (loss, total) in losses.iter_mut().zip(totals) {
+            *loss += total;
         }
     }
 }

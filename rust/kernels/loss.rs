@@ -2,7 +2,7 @@
 
 use super::simd::Simd;
 use super::units::times_derivatives;
-use crate::dataset::{Loss, Objective};
+use crate::dataset::{Dataset, Loss, Objective};
 use crate::math::ln;
 use crate::network::Activation;
 
@@ -44,6 +44,18 @@ pub(super) fn output_gradient<S: Simd>(
     if objective.loss == Loss::SquaredError {
         times_derivatives(objective.output, outputs, deltas);
     }
+}
+
+/// One row's loss times the row's weight; the outputs are `(outputs,)`.
+#[inline(always)]
+pub(super) fn weighted_loss(
+    dataset: &Dataset,
+    row: u32,
+    outputs: impl Iterator<Item = f32>,
+) -> f64 {
+    let objective = dataset.objective();
+    let loss = row_loss(objective.loss, objective.output, outputs, dataset.target(row));
+    f64::from(dataset.weight(row)) * loss
 }
 
 /// One row's loss; outputs and target are `(outputs,)`. Probabilities are kept away from 0 and 1 by

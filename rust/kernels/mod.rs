@@ -6,9 +6,9 @@
 //! `tests/plain/mod.rs`, [`group`] and [`single`] give the same bits with any vectors, and each may
 //! be chosen for speed alone.
 //!
-//! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums; [`products`]
-//! the sums; [`packed`] a network laid out for them and its forward pass. [`dispatch`] picks the
-//! instruction set.
+//! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums; [`blocks`]
+//! the sums of a group, [`products`] those of one member; [`packed`] a network laid out for products
+//! and its forward pass. [`dispatch`] picks the instruction set.
 
 mod blocks;
 mod group;
@@ -30,6 +30,13 @@ pub(crate) use single::Single;
 use simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use simd::{Avx2, Avx512};
+
+/// Members in training.
+pub(crate) trait Trainer {
+    /// One update from a batch of rows. Adds each member's weighted sum of the rows' losses to
+    /// `losses`, which has one for each member, or none where they are not asked for.
+    fn step(&mut self, batch: &[u32], losses: &mut [f64]);
+}
 
 /// Work that is compiled once for each instruction set.
 ///

@@ -96,8 +96,8 @@ impl<S: Simd> Rule<S, 2> for Adam<S> {
     }
 
     #[inline(always)]
-    fn factor(members: &[Rates], rows: f64) -> S {
-        per_lane!(members, _member => (1.0 / rows) as f32)
+    fn factor(_members: &[Rates], rows: f64) -> S {
+        S::splat((1.0 / rows) as f32)
     }
 
     #[inline(always)]

@@ -6,7 +6,8 @@
 //! is `(units, rows)`; only the deltas are turned over, to be rows for the weight gradient. See
 //! `group` for the algorithm and for the factor that is put into the output's gradient.
 
-use super::loss::{output_gradient, row_loss};
+use super::Trainer;
+use super::loss::{output_gradient, weighted_loss};
 use super::packed::{Packed, load};
 use super::products::{Left, Stored, Sums, product, rows};
 use super::rules::{Rates, Rule};
@@ -88,44 +89,6 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOT
         member.optimizer.steps = self.rates[0].steps + self.steps;
     }
 
-    /// One update from a batch of rows. Gives the weighted sum of the rows' losses, if asked for.
-    #[inline(always)]
-    pub(crate) fn step(&mut self, batch: &[u32], with_loss: bool) -> f64 {
-        self.steps += 1;
-        self.rule.begin_step(&self.rates, self.steps);
-        let vectors = batch.len().div_ceil(S::LANES);
-        if vectors != self.network.vectors {
-            // A short last batch.
-            self.network.vectors = vectors;
-        }
-        let dataset = self.dataset;
-        self.network.forward(batch.iter().map(|&row| dataset.input(row)));
-        let total = if with_loss { self.loss(batch) } else { 0.0 };
-
-        let factor = R::factor(&self.rates, batch.len() as f64);
-        let scales = &mut self.scales[..vectors];
-        scales.fill(S::splat(0.0));
-        for (scale, &row) in numbers_mut(scales).iter_mut().zip(batch) {
-            *scale = dataset.weight(row);
-        }
-        for scale in scales.iter_mut() {
-            *scale = factor.mul(*scale);
-        }
-        let targets = &mut self.targets[..dataset.n_outputs() * vectors];
-        load(batch.iter().map(|&row| dataset.target(row)), targets, vectors);
-        let own = self.network.layers[self.network.layers.len() - 1];
-        let span = own.units * vectors..(own.units + own.outputs) * vectors;
-        output_gradient(
-            dataset.objective(),
-            &self.network.units[span.clone()],
-            targets,
-            scales,
-            &mut self.deltas[span],
-        );
-        self.backward(batch.len());
-        total
-    }
-
     /// Takes the output's deltas back through the layers, and updates each.
     #[inline(always)]
     fn backward(&mut self, batch: usize) {
@@ -174,18 +137,53 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOT
     /// The weighted sum of the rows' losses, in the order of the rows.
     #[inline(always)]
     fn loss(&self, batch: &[u32]) -> f64 {
-        let objective = self.dataset.objective();
         let last = self.network.layers[self.network.layers.len() - 1];
         let room = self.network.vectors * S::LANES;
         let outputs = &numbers(&self.network.units)[last.units * room..][..last.outputs * room];
         let mut total = 0.0;
         for (index, &row) in batch.iter().enumerate() {
             let outputs = outputs[index..].iter().copied().step_by(room);
-            let target = self.dataset.target(row);
-            let loss = row_loss(objective.loss, objective.output, outputs, target);
-            total += f64::from(self.dataset.weight(row)) * loss;
+            total += weighted_loss(self.dataset, row, outputs);
         }
         total
+    }
+}
+
+impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Single<'_, S, R, SLOTS> {
+    #[inline(always)]
+    fn step(&mut self, batch: &[u32], losses: &mut [f64]) {
+        self.steps += 1;
+        self.rule.begin_step(&self.rates, self.steps);
+        let vectors = batch.len().div_ceil(S::LANES);
+        // A last batch may be short.
+        self.network.vectors = vectors;
+        let dataset = self.dataset;
+        self.network.forward(batch.iter().map(|&row| dataset.input(row)));
+        if let [loss] = losses {
+            *loss += self.loss(batch);
+        }
+
+        let factor = R::factor(&self.rates, batch.len() as f64);
+        let scales = &mut self.scales[..vectors];
+        scales.fill(S::splat(0.0));
+        for (scale, &row) in numbers_mut(scales).iter_mut().zip(batch) {
+            *scale = dataset.weight(row);
+        }
+        for scale in scales.iter_mut() {
+            *scale = factor.mul(*scale);
+        }
+        let targets = &mut self.targets[..dataset.n_outputs() * vectors];
+        load(batch.iter().map(|&row| dataset.target(row)), targets, vectors);
+        let own = self.network.layers[self.network.layers.len() - 1];
+        let span = own.units * vectors..(own.units + own.outputs) * vectors;
+        output_gradient(
+            dataset.objective(),
+            &self.network.units[span.clone()],
+            targets,
+            scales,
+            &mut self.deltas[span],
+        );
+        self.backward(batch.len());
     }
 }
 

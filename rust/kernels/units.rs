@@ -1,7 +1,7 @@
 //! What units do to their weighted sums, a vector at a time: the steps of [`crate::math`], lane by
 //! lane, and their derivatives.
 
-use super::simd::{Pair, Simd};
+use super::simd::Simd;
 use crate::math::{EXP_COEFFICIENTS, EXP_LIMIT, LN_2_HIGH, LN_2_LOW, LOG2_E, ROUND};
 use crate::network::Activation;
 
@@ -47,28 +47,21 @@ fn tanh<S: Simd>(x: S) -> S {
     e.neg().div(S::splat(2.0).add(e))
 }
 
-/// Replaces each vector by a function of it, four at a time: each step of the function waits for the
-/// one before, and there is time for three more.
-macro_rules! by_fours {
-    ($values:expr, $function:ident) => {{
-        let (fours, rest) = $values.as_chunks_mut::<4>();
-        for [a, b, c, d] in fours {
-            let Pair(Pair(e, f), Pair(g, h)) = $function(Pair(Pair(*a, *b), Pair(*c, *d)));
-            (*a, *b, *c, *d) = (e, f, g, h);
-        }
-        for value in rest {
-            *value = $function(*value);
-        }
-    }};
-}
-
 /// Replaces weighted sums by what the units give for them: values are `(units, vectors)`, each
 /// vector's lanes being rows or members.
 #[inline(always)]
 pub(crate) fn activate<S: Simd>(activation: Activation, values: &mut [S], vectors: usize) {
     match activation {
-        Activation::Sigmoid => by_fours!(values, sigmoid),
-        Activation::Tanh => by_fours!(values, tanh),
+        Activation::Sigmoid => {
+            for value in values {
+                *value = sigmoid(*value);
+            }
+        }
+        Activation::Tanh => {
+            for value in values {
+                *value = tanh(*value);
+            }
+        }
         Activation::Relu => {
             for value in values {
                 // NaN stays NaN.

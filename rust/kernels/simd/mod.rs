@@ -29,9 +29,9 @@ pub(crate) const MOST_LANES: usize = 32;
 pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Numbers in one vector.
     const LANES: usize;
-    /// Sums that a tile of a product keeps in registers, as rows of two vectors.
+    /// Sums that a tile of a product keeps in registers, as rows of two vectors: at most 8.
     const TILE_ROWS: usize;
-    /// Sums that a group keeps in registers.
+    /// Sums that a group keeps in registers: at most 8.
     const BLOCK: usize;
 
     /// The same number in all lanes.

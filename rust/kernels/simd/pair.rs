@@ -5,7 +5,7 @@ use super::Simd;
 /// Twice as many numbers.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub(crate) struct Pair<S>(pub(crate) S, pub(crate) S);
+pub(crate) struct Pair<S>(S, S);
 
 // SAFETY: it is laid out as its vectors, which are laid out as their numbers.
 #[allow(unsafe_code, reason = "kernel file")]
