@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, Loss, Objective, Task};
 use crate::error::{Error, Result, invalid};
-use crate::kernels::{row_loss, surprise};
+use crate::kernels::{Kernel, Square, dispatch, row_loss, surprise};
 use crate::math::ln;
 use crate::network::Activation;
 
@@ -165,20 +165,44 @@ pub fn score(metric: Metric, objective: &Objective, outputs: &[f32], answers: &A
 /// right class, or half the squared error.
 #[must_use]
 pub fn evaluation_losses(objective: &Objective, outputs: &[f32], answers: &Answers) -> Vec<f64> {
-    let row = |(output, target, _): (&[f32], &[f32], f64)| match objective.task {
-        Task::Regression => {
-            row_loss(Loss::SquaredError, objective.output, output.iter().copied(), target)
+    dispatch(EvaluationLosses { objective, outputs, answers })
+}
+
+struct EvaluationLosses<'a> {
+    objective: &'a Objective,
+    outputs: &'a [f32],
+    answers: &'a Answers,
+}
+
+impl Kernel for EvaluationLosses<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn run<S: Square>(self) -> Vec<f64> {
+        let Self { objective, outputs, answers } = self;
+        let mut losses = Vec::with_capacity(answers.weights.len());
+        for (output, target, _) in answers.rows(outputs) {
+            losses.push(match objective.task {
+                Task::Regression => {
+                    let values = output.iter().copied();
+                    row_loss(Loss::SquaredError, objective.output, values, target)
+                }
+                Task::Classification if independent(objective.output, output) => {
+                    let total: f64 = output.iter().map(|&value| f64::from(value)).sum();
+                    let mut sum = 0.0;
+                    for (&value, &share) in output.iter().zip(target) {
+                        sum += surprise(share, f64::from(value) / total);
+                    }
+                    sum
+                }
+                Task::Classification => {
+                    let values = output.iter().copied();
+                    row_loss(Loss::CrossEntropy, objective.output, values, target)
+                }
+            });
         }
-        Task::Classification if independent(objective.output, output) => {
-            let total: f64 = output.iter().map(|&value| f64::from(value)).sum();
-            let losses = output.iter().zip(target);
-            losses.map(|(&value, &share)| surprise(share, f64::from(value) / total)).sum()
-        }
-        Task::Classification => {
-            row_loss(Loss::CrossEntropy, objective.output, output.iter().copied(), target)
-        }
-    };
-    answers.rows(outputs).map(row).collect()
+        losses
+    }
 }
 
 /// Class probabilities `(rows, classes)` of a classifier's outputs: a single output gives two

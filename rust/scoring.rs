@@ -175,11 +175,13 @@ fn validation_rows(dataset: &Dataset) -> impl ExactSizeIterator<Item = &[f32]> {
     dataset.validation().iter().map(|&row| dataset.input(row))
 }
 
+/// Rows that one thread predicts at a time; for fewer, one thread is enough.
+pub const ROWS_PER_TASK: usize = 4096;
+
 /// A network's outputs `(rows, outputs)` for inputs `(rows, inputs)`; the pool's threads share the
 /// rows, each of which is worked out by itself.
 #[must_use]
 pub fn predict(network: &Network, inputs: &[f32]) -> Vec<f32> {
-    const ROWS_PER_TASK: usize = 4096;
     let columns = network.inputs();
     if inputs.len() <= ROWS_PER_TASK * columns {
         return dispatch(Outputs { network, rows: inputs.chunks_exact(columns) });

@@ -9,6 +9,7 @@ __version__: str
 ACTIVATIONS: list[str]
 EVENTS: list[str]
 HYPERPARAMETERS: list[str]
+INSTRUCTIONS: str
 OPTIMIZERS: list[str]
 CLASSIFICATION_METRICS: list[str]
 REGRESSION_METRICS: list[str]
@@ -18,6 +19,7 @@ __all__ = [
     "CLASSIFICATION_METRICS",
     "EVENTS",
     "HYPERPARAMETERS",
+    "INSTRUCTIONS",
     "OPTIMIZERS",
     "REGRESSION_METRICS",
     "Domain",
@@ -27,6 +29,7 @@ __all__ = [
     "__version__",
     "column_statistics",
     "evaluate",
+    "peak",
     "permutation",
     "probabilities",
     "read_header",
@@ -166,3 +169,4 @@ def evaluate(
     sample_weight: list[float] | None,
     metric: str,
 ) -> tuple[float, float]: ...
+def peak(n_jobs: int, seconds: float) -> float: ...

@@ -14,6 +14,8 @@ mod blocks;
 mod group;
 mod loss;
 mod packed;
+#[cfg(feature = "python")]
+mod peak;
 mod products;
 mod rules;
 mod simd;
@@ -23,6 +25,8 @@ mod units;
 pub(crate) use group::Group;
 pub(crate) use loss::{row_loss, surprise};
 pub(crate) use packed::outputs;
+#[cfg(feature = "python")]
+pub(crate) use peak::peak;
 pub(crate) use rules::{Adam, Rates, Rule, Sgd};
 pub(crate) use simd::{Pair, Simd, Square};
 pub(crate) use single::Single;
@@ -30,6 +34,13 @@ pub(crate) use single::Single;
 use simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use simd::{Avx2, Avx512};
+
+#[cfg(feature = "python")]
+use crate::error::{Result, invalid};
+
+/// The environment variable that forbids wider instructions.
+#[cfg(any(feature = "python", target_arch = "x86_64"))]
+const VARIABLE: &str = "APBT_RS_INSTRUCTIONS";
 
 /// Members in training.
 pub(crate) trait Trainer {
@@ -89,26 +100,61 @@ enum Instructions {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn instructions() -> Instructions {
-    use std::sync::LazyLock;
+impl Instructions {
+    const NAMES: [(&'static str, Self); 3] =
+        [("baseline", Self::Baseline), ("avx2", Self::Avx2), ("avx512", Self::Avx512)];
 
-    static FOUND: LazyLock<Instructions> = LazyLock::new(|| {
+    /// The widest that the processor has.
+    fn found() -> Self {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         let avx512 = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl");
-        let found = match (avx2, avx512) {
-            (true, true) => Instructions::Avx512,
-            (true, false) => Instructions::Avx2,
-            _ => Instructions::Baseline,
-        };
-        let allowed = match std::env::var("APBT_RS_INSTRUCTIONS").as_deref() {
-            Ok("baseline") => Instructions::Baseline,
-            Ok("avx2") => Instructions::Avx2,
-            _ => Instructions::Avx512,
-        };
-        if allowed < found { allowed } else { found }
+        match (avx2, avx512) {
+            (true, true) => Self::Avx512,
+            (true, false) => Self::Avx2,
+            _ => Self::Baseline,
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn instructions() -> Instructions {
+    use std::sync::LazyLock;
+
+    static CHOSEN: LazyLock<Instructions> = LazyLock::new(|| {
+        let allowed = std::env::var(VARIABLE)
+            .ok()
+            .and_then(|wanted| Instructions::NAMES.into_iter().find(|(name, _)| *name == wanted));
+        let found = Instructions::found();
+        allowed.map_or(found, |(_, allowed)| if allowed < found { allowed } else { found })
     });
-    *FOUND
+    *CHOSEN
+}
+
+/// The name of the instruction set that kernels run with.
+///
+/// # Errors
+/// [`crate::error::Error::Invalid`] if the environment variable names none.
+#[cfg(feature = "python")]
+pub(crate) fn instruction_set() -> Result<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    let names = Instructions::NAMES.map(|(name, _)| name);
+    #[cfg(not(target_arch = "x86_64"))]
+    let names = ["baseline"];
+    match std::env::var(VARIABLE) {
+        Ok(wanted) if !names.contains(&wanted.as_str()) => {
+            let problem = format!("{wanted:?} is not known here; expected one of {names:?}");
+            return Err(invalid(VARIABLE, problem));
+        }
+        _ => {}
+    }
+    #[cfg(target_arch = "x86_64")]
+    for (name, set) in Instructions::NAMES {
+        if set == instructions() {
+            return Ok(name);
+        }
+    }
+    Ok("baseline")
 }

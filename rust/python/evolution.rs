@@ -1,0 +1,307 @@
+//! A run in Python: the four functions of a generation, and what they leave behind.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use super::matrix;
+use super::names::{activation, metric_of, task_of, unknown};
+use super::network::PySnapshot;
+use super::threads::Threads;
+use crate::dataset::{Dataset, Loss, Objective};
+use crate::error::Error;
+use crate::evolution::{Run, State, from_bytes, to_bytes};
+use crate::history::History;
+use crate::hyperparameters::{Domain, NAMES, Scale, Table};
+use crate::member::Space;
+use crate::metrics::Answers;
+use crate::scoring::{self, Fitness, Judge};
+use crate::selection::Action;
+
+/// How often a call that trains looks for Ctrl-C.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
+/// The values that one hyperparameter can take.
+#[pyclass(frozen, from_py_object, name = "Domain", module = "apbt_rs._core")]
+#[derive(Clone)]
+pub(super) struct PyDomain(Domain);
+
+#[pymethods]
+impl PyDomain {
+    #[staticmethod]
+    fn fixed(value: f64) -> Self {
+        Self(Domain::Fixed(value))
+    }
+
+    #[staticmethod]
+    fn choices(values: Vec<f64>, ordered: bool) -> Self {
+        Self(Domain::Choices { values, ordered })
+    }
+
+    #[staticmethod]
+    fn range(start: (f64, f64), bounds: (f64, f64), scale: &str, integer: bool) -> PyResult<Self> {
+        let scale = match scale {
+            "linear" => Scale::Linear,
+            "log" => Scale::Log,
+            "log_one_minus" => Scale::LogOneMinus,
+            _ => return Err(unknown("scale", scale)),
+        };
+        Ok(Self(Domain::Range { start, bounds, scale, integer }))
+    }
+}
+/// A run and its state: the four functions of a generation, and what they leave behind.
+#[pyclass(name = "Evolution", module = "apbt_rs._core")]
+pub(super) struct PyEvolution {
+    run: Run,
+    state: State,
+    history: History,
+    threads: Threads,
+}
+
+#[pymethods]
+impl PyEvolution {
+    #[new]
+    #[pyo3(signature = (
+        inputs, targets, *, task, output, loss, decay_biases, target_scale, sample_weight, train,
+        validation, seed, k, space, activations, metric, anchors, score_base, size_base, n_jobs
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of one private call")]
+    fn new(
+        inputs: PyReadonlyArray2<'_, f32>,
+        targets: PyReadonlyArray2<'_, f32>,
+        task: &str,
+        output: &str,
+        loss: &str,
+        decay_biases: bool,
+        target_scale: Vec<f64>,
+        sample_weight: Option<Vec<f64>>,
+        train: PyReadonlyArray1<'_, u32>,
+        validation: PyReadonlyArray1<'_, u32>,
+        seed: u64,
+        k: usize,
+        space: &Bound<'_, PyDict>,
+        activations: Vec<String>,
+        metric: &str,
+        anchors: Option<(f64, f64)>,
+        score_base: f64,
+        size_base: f64,
+        n_jobs: usize,
+    ) -> PyResult<Self> {
+        let loss = match loss {
+            "squared_error" => Loss::SquaredError,
+            "cross_entropy" => Loss::CrossEntropy,
+            _ => return Err(unknown("loss", loss)),
+        };
+        let (task, output) = (task_of(task)?, activation(output)?);
+        let dataset = Dataset::new(
+            inputs.as_array().iter().copied().collect(),
+            targets.as_array().iter().copied().collect(),
+            targets.shape()[1],
+            sample_weight,
+            train.as_array().to_vec(),
+            validation.as_array().to_vec(),
+            Objective { task, output, loss, decay_biases, target_scale },
+            seed,
+        )?;
+        let domain = |name: &str| -> PyResult<Domain> {
+            let domain = space.get_item(name)?;
+            let domain = domain.ok_or_else(|| unknown("space", name))?;
+            Ok(domain.extract::<PyDomain>()?.0)
+        };
+        let space = Space {
+            hidden_layers: domain("hidden_layers")?,
+            hidden_units: domain("hidden_units")?,
+            activations: activations
+                .iter()
+                .map(|name| activation(name))
+                .collect::<PyResult<_>>()?,
+            density: domain("density")?,
+            table: Table::new(NAMES.into_iter().map(domain).collect::<PyResult<_>>()?)?,
+        };
+        let fitness = Fitness { score_base, size_base };
+        let judge = Judge::new(&dataset, metric_of(metric)?, fitness, anchors)?;
+        let run = Run::new(dataset, space, judge, seed)?;
+        let state = run.start(k)?;
+        Ok(Self { run, state, history: History::default(), threads: Threads::new(n_jobs) })
+    }
+
+    /// Trains every member. False if the deadline, in seconds from now, came first: the members are
+    /// then as they were.
+    #[pyo3(signature = (epochs, deadline=None))]
+    fn train(&mut self, py: Python<'_>, epochs: u64, deadline: Option<f64>) -> PyResult<bool> {
+        let end = deadline
+            .map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
+            .and_then(|seconds| Instant::now().checked_add(seconds));
+        let pool = self.threads.get()?;
+        let Self { run, state, .. } = self;
+        let stop = AtomicBool::new(false);
+        let mut interrupt = None;
+        let outcome = py.detach(|| {
+            std::thread::scope(|scope| {
+                let (finished, wait_for) = channel::<()>();
+                let worker = scope.spawn(|| {
+                    // Dropped at the end, however the work ends.
+                    let _finished = finished;
+                    pool.install(|| run.train(state, epochs, &stop))
+                });
+                loop {
+                    let left = end.map_or(SIGNAL_INTERVAL, |end| {
+                        end.saturating_duration_since(Instant::now()).min(SIGNAL_INTERVAL)
+                    });
+                    if wait_for.recv_timeout(left) == Err(RecvTimeoutError::Disconnected) {
+                        break worker.join();
+                    }
+                    if stop.load(Ordering::Relaxed) {
+                        continue;
+                    }
+                    if let Err(error) = Python::attach(|py| py.check_signals()) {
+                        interrupt = Some(error);
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    if end.is_some_and(|end| Instant::now() >= end) {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+            })
+        });
+        if let Some(error) = interrupt {
+            return Err(error);
+        }
+        match outcome {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(Error::Stopped)) => Ok(false),
+            Ok(Err(error)) => Err(error.into()),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    /// Scores every member and records the generation.
+    #[pyo3(signature = (custom=None))]
+    fn score(&mut self, py: Python<'_>, custom: Option<Vec<f64>>) -> PyResult<()> {
+        let pool = self.threads.get()?;
+        let Self { run, state, history, .. } = self;
+        let score = || pool.install(|| run.score(state, history, custom.as_deref()));
+        Ok(py.detach(score)?)
+    }
+
+    /// Each member's outputs on the validation rows, `(rows, n_outputs)`.
+    fn validation_outputs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f32>>>> {
+        let pool = self.threads.get()?;
+        let dataset = &self.run.dataset;
+        let outputs = py.detach(|| {
+            pool.install(|| scoring::validation_outputs(dataset, &self.state.population))
+        });
+        outputs.into_iter().map(|one| matrix(py, one, dataset.n_outputs())).collect()
+    }
+
+    fn plan(&self) -> Vec<(&'static str, Option<u32>)> {
+        let plan = if self.state.generation > 0 {
+            self.run.plan(&self.state)
+        } else {
+            Run::keep_all(&self.state)
+        };
+        plan.into_iter()
+            .map(|action| match action {
+                Action::Keep => ("keep", None),
+                Action::Copy(donor) => ("copy", Some(donor)),
+                Action::Fresh => ("fresh", None),
+            })
+            .collect()
+    }
+
+    fn apply(&mut self, plan: Vec<(String, Option<u32>)>) -> PyResult<()> {
+        let action = |(name, donor): &(String, Option<u32>)| match (name.as_str(), donor) {
+            ("keep", None) => Ok(Action::Keep),
+            ("copy", Some(donor)) => Ok(Action::Copy(*donor)),
+            ("fresh", None) => Ok(Action::Fresh),
+            _ => Err(unknown("plan", name)),
+        };
+        let plan = plan.iter().map(action).collect::<PyResult<Vec<Action>>>()?;
+        Ok(self.run.apply(&mut self.state, &plan)?)
+    }
+
+    #[getter]
+    fn generation(&self) -> u64 {
+        self.state.generation
+    }
+
+    #[getter]
+    fn epoch(&self) -> u64 {
+        self.state.population.first().map_or(0, |member| member.epochs)
+    }
+
+    /// The last generation in which the best fitness or the highest score rose.
+    #[getter]
+    fn improved(&self) -> u64 {
+        self.state.archive.improved()
+    }
+
+    fn best(&self) -> Option<PySnapshot> {
+        self.state.archive.best().cloned().map(PySnapshot)
+    }
+
+    fn most_accurate(&self) -> Option<PySnapshot> {
+        self.state.archive.most_accurate().cloned().map(PySnapshot)
+    }
+
+    fn one_se(&self) -> Option<PySnapshot> {
+        let answers = Answers::of_validation(&self.run.dataset);
+        self.state.archive.one_se(&answers).cloned().map(PySnapshot)
+    }
+
+    fn front(&self) -> Vec<PySnapshot> {
+        self.state.archive.front().iter().cloned().map(PySnapshot).collect()
+    }
+
+    /// The history's columns from a row on. Missing numbers are NaN, missing parents −1; the lists
+    /// stand end to end, `topology_length` and one hidden activation for each inner layer apart.
+    fn history<'py>(&self, py: Python<'py>, first: usize) -> PyResult<Bound<'py, PyDict>> {
+        let history = &self.history;
+        let first = first.min(history.len());
+        let floats = |column: &[Option<f64>]| {
+            let values = column[first..].iter().map(|value| value.unwrap_or(f64::NAN));
+            values.collect::<Vec<_>>().into_pyarray(py)
+        };
+        let parent = history.parent[first..].iter().map(|parent| parent.map_or(-1, i64::from));
+        let event = history.event[first..].iter().map(|event| *event as u8);
+        let length = history.topology[first..].iter().map(|topology| topology.len() as u32);
+        let units = history.topology[first..].iter().flatten().map(|&units| units as u32);
+        let activation =
+            history.activation[first..].iter().flatten().map(|&activation| activation as u8);
+        let columns = PyDict::new(py);
+        columns.set_item("generation", history.generation[first..].to_vec().into_pyarray(py))?;
+        columns.set_item("epoch", history.epoch[first..].to_vec().into_pyarray(py))?;
+        columns.set_item("member", history.member[first..].to_vec().into_pyarray(py))?;
+        columns.set_item("event", event.collect::<Vec<_>>().into_pyarray(py))?;
+        columns.set_item("parent", parent.collect::<Vec<_>>().into_pyarray(py))?;
+        columns.set_item("train_loss", floats(&history.train_loss))?;
+        columns.set_item("validation_loss", floats(&history.validation_loss))?;
+        columns.set_item("validation_score", floats(&history.validation_score))?;
+        columns.set_item("log_fitness", history.log_fitness[first..].to_vec().into_pyarray(py))?;
+        columns.set_item("fitness", history.fitness[first..].to_vec().into_pyarray(py))?;
+        columns.set_item("size", history.size[first..].to_vec().into_pyarray(py))?;
+        columns.set_item("topology", units.collect::<Vec<_>>().into_pyarray(py))?;
+        columns.set_item("topology_length", length.collect::<Vec<_>>().into_pyarray(py))?;
+        columns.set_item("activation", activation.collect::<Vec<_>>().into_pyarray(py))?;
+        for (name, column) in NAMES.into_iter().zip(&history.hyperparameters) {
+            columns.set_item(name, floats(column))?;
+        }
+        Ok(columns)
+    }
+
+    /// The whole as bytes, for [`PyEvolution::from_bytes`].
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let state = self.state.to_bytes()?;
+        Ok(PyBytes::new(py, &to_bytes(&(&self.run, &self.history, state))?))
+    }
+
+    #[staticmethod]
+    fn from_bytes(data: &[u8], n_jobs: usize) -> PyResult<Self> {
+        let (run, history, state): (Run, History, Vec<u8>) = from_bytes(data)?;
+        let state = State::from_bytes(&state, &run)?;
+        Ok(Self { run, state, history, threads: Threads::new(n_jobs) })
+    }
+}
