@@ -13,80 +13,31 @@ import platform
 import statistics
 import time
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import joblib
-import numpy as np
 import sklearn
-from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
+from workloads import Workload, seconds_of_apbt_rs, workloads
 
 import apbt_rs
 
 
-@dataclass(frozen=True)
-class Workload:
-    """One table and one shape of network, trained k times."""
-
-    name: str
-    X: np.ndarray
-    y: np.ndarray
-    k: int
-    hidden: tuple[int, ...]
-    activation: str
-    batch_size: int
-    epochs: int
-    fits: int
-    """How many of the k networks the peer trains: it takes k/fits times as long for all."""
-
-
-def workloads(quick: bool) -> list[Workload]:
-    rng = np.random.default_rng(0)
-    iris, species = apbt_rs.datasets.load_iris()
-    some = rng.permutation(150)[:80]
-    iris_X, iris_y = iris.to_numpy()[some], species.to_numpy()[some]
-    digits_X, digits_y = load_digits(return_X_y=True)
-    rows = 2_000 if quick else 50_000
-    wide_X, wide_y = rng.normal(size=(rows, 54)), rng.integers(7, size=rows)
-    paper, digits = (5, 1) if quick else (100, 5)
-    return [
-        Workload("W1", iris_X, iris_y, 80, (10, 10, 10, 10), "sigmoid", 1, paper, 4),
-        Workload("W5 relu", digits_X, digits_y, 160, (128,), "relu", 32, digits, 4),
-        Workload("W5 tanh", digits_X, digits_y, 160, (128,), "tanh", 32, digits, 4),
-        Workload("W6", wide_X, wide_y, 32, (64, 64), "relu", 64, 1, 2),
-    ]
+FITS = {"W1": 4, "W2": 4, "W3": 4, "W4": 4, "W5 relu": 4, "W5 tanh": 4, "W6 relu": 2, "W6 tanh": 2}
+"""How many of the k networks the peer trains: it takes k/fits times as long for all."""
 
 
 def ours(work: Workload) -> float:
-    """Microseconds per example-update. Two rows per class are kept to score on, as a run must."""
-    kept = [row for label in np.unique(work.y) for row in np.flatnonzero(work.y == label)[:2]]
-    space: dict[str, Any] = {
-        "hidden_layers": len(work.hidden),
-        "hidden_units": work.hidden[0],
-        "activation": work.activation,
-        "batch_size": work.batch_size,
-        "optimizer": "sgd",
-        "learning_rate": 0.01,
-        "momentum": 0.9,
-        "weight_decay": 1e-4,
-    }
-    settings: dict[str, Any] = {"validation": kept, "space": space, "seed": 0, "progress": False}
-    settings |= {"k": work.k, "epochs": work.epochs, "readiness": work.epochs}
-    evolution = apbt_rs.evolve(work.X, work.y, **settings)
-    next(evolution)
-    started = time.perf_counter()
-    next(evolution)
-    seconds = time.perf_counter() - started
-    return 1e6 * seconds / (work.k * work.epochs * (len(work.y) - len(kept)))
+    """Microseconds per example-update."""
+    return 1e6 * seconds_of_apbt_rs(work) / work.updates
 
 
-def fit(work: Workload, seed: int) -> None:
+def fit(work: Workload, hidden: list[int], seed: int) -> None:
     """Train one network with scikit-learn."""
     activation = "logistic" if work.activation == "sigmoid" else work.activation
     model = MLPClassifier(
-        work.hidden,
+        hidden,
         activation=activation,
         solver="sgd",
         alpha=1e-4,
@@ -106,9 +57,13 @@ def fit(work: Workload, seed: int) -> None:
 def theirs(work: Workload, pool: joblib.Parallel) -> float:
     """Microseconds per example-update of scikit-learn, one fit on each core at a time."""
     started = time.perf_counter()
-    pool(joblib.delayed(fit)(work, seed) for seed in range(work.fits))
+    fits = FITS[work.name]
+    # A few epochs of the tiny ones: a fit is minutes long.
+    work = replace(work, epochs=min(work.epochs, 50))
+    shapes = [topology[1:-1] for topology in work.topologies[:fits]]
+    pool(joblib.delayed(fit)(work, hidden, seed) for seed, hidden in enumerate(shapes))
     seconds = time.perf_counter() - started
-    return 1e6 * seconds / (work.fits * work.epochs * len(work.y))
+    return 1e6 * seconds / (fits * work.epochs * len(work.y))
 
 
 def main() -> None:
@@ -124,14 +79,13 @@ def main() -> None:
         "|---|---|---|---|---|---|"
     )
     with joblib.Parallel(n_jobs=os.cpu_count()) as pool:
-        for work in workloads(arguments.quick):
+        for work in workloads(quick=arguments.quick):
             theirs(work, pool)
             pairs = [(ours(work), theirs(work, pool)) for _ in range(rounds)]
             fast, slow = (statistics.median(side) for side in zip(*pairs, strict=True))
             ratio = statistics.median(b / a for a, b in pairs)
-            shape = [work.X.shape[1], *work.hidden, len(np.unique(work.y))]
             print(
-                f"| {work.name} | {work.k} | {shape}, batch {work.batch_size} | {fast:.3f} | "
+                f"| {work.name} | {work.k} | {work.shape} | {fast:.3f} | "
                 f"{slow:.2f} | {ratio:.0f} |",
                 flush=True,
             )

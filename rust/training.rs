@@ -122,15 +122,15 @@ fn run(
     stop: &AtomicBool,
     losses: &mut [f64],
 ) -> Result<()> {
+    let batches_per_look = (ROWS_PER_LOOK / batch_size).max(1);
     for (epoch, order) in orders.iter().enumerate() {
         let asked = if epoch + 1 == orders.len() { &mut *losses } else { &mut [] };
-        for rows in order.chunks(look(batch_size)) {
-            if stop.load(Ordering::Relaxed) {
+        for (index, batch) in order.chunks(batch_size).enumerate() {
+            if index % batches_per_look == 0 && stop.load(Ordering::Relaxed) {
                 return Err(Error::Stopped);
             }
-            for batch in rows.chunks(batch_size) {
-                trainer.step(batch, asked);
-            }
+            let after = &order[index * batch_size + batch.len()..];
+            trainer.step(batch, &after[..batch_size.min(after.len())], asked);
         }
     }
     Ok(())
@@ -162,9 +162,4 @@ fn rates(member: &Member, dataset: &Dataset) -> Rates {
 
 fn batch_size(member: &Member, dataset: &Dataset) -> usize {
     (member.hyperparameters[BATCH_SIZE].max(1.0) as usize).min(dataset.train().len())
-}
-
-/// Rows between two looks at the stop flag, in whole batches.
-fn look(batch_size: usize) -> usize {
-    batch_size * (ROWS_PER_LOOK / batch_size).max(1)
 }

@@ -20,7 +20,7 @@ use super::Trainer;
 use super::blocks::{Block, Cell, add_sums, with_width};
 use super::loss::{output_gradient, weighted_loss};
 use super::rules::{Rates, Rule, per_lane};
-use super::simd::{MOST_LANES, Simd, numbers, zeros};
+use super::simd::{MOST_LANES, Simd, numbers, prefetch, zeros};
 use super::units::{activate, times_derivatives};
 use crate::dataset::Dataset;
 use crate::member::Member;
@@ -257,7 +257,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
 
 impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Group<'_, S, R, SLOTS> {
     #[inline(always)]
-    fn step(&mut self, batch: &[u32], losses: &mut [f64]) {
+    fn step(&mut self, batch: &[u32], next: &[u32], losses: &mut [f64]) {
         self.steps += 1;
         self.rule.begin_step(&self.rates, self.steps);
         if self.factor.0 != batch.len() {
@@ -266,6 +266,9 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Group<'_, S, R,
         let mut totals = [0.0; MOST_LANES];
         let outputs = self.units.len() - self.targets.len();
         for (index, &row) in batch.iter().enumerate() {
+            if let Some(&soon) = batch.get(index + 1).or(next.first()) {
+                prefetch(self.dataset.input(soon));
+            }
             self.forward(row);
             if !losses.is_empty() {
                 self.add_losses(row, &mut totals[..losses.len()]);

@@ -45,8 +45,9 @@ const VARIABLE: &str = "APBT_RS_INSTRUCTIONS";
 /// Members in training.
 pub(crate) trait Trainer {
     /// One update from a batch of rows. Adds each member's weighted sum of the rows' losses to
-    /// `losses`, which has one for each member, or none where they are not asked for.
-    fn step(&mut self, batch: &[u32], losses: &mut [f64]);
+    /// `losses`, which has one for each member, or none where they are not asked for. `next` are the
+    /// rows of the batch that comes after.
+    fn step(&mut self, batch: &[u32], next: &[u32], losses: &mut [f64]);
 }
 
 /// Work that is compiled once for each instruction set.

@@ -11,7 +11,7 @@ use super::loss::{output_gradient, weighted_loss};
 use super::packed::{Packed, load};
 use super::products::{Left, Stored, Sums, product, rows};
 use super::rules::{Rates, Rule};
-use super::simd::{Simd, Square, numbers, numbers_mut, zeros};
+use super::simd::{Simd, Square, numbers, numbers_mut, prefetch, zeros};
 use super::units::times_derivatives;
 use crate::dataset::Dataset;
 use crate::member::Member;
@@ -91,10 +91,15 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOT
 
     /// Takes the output's deltas back through the layers, and updates each.
     #[inline(always)]
-    fn backward(&mut self, batch: usize) {
+    fn backward(&mut self, batch: usize, next: &[u32]) {
         let vectors = self.network.vectors;
         for index in (0..self.network.layers.len()).rev() {
             let layer = self.network.layers[index];
+            // A part of them at each layer: there is only so much that can be on its way at once.
+            let part = next.len().div_ceil(self.network.layers.len());
+            for &row in next.iter().skip(index * part).take(part) {
+                prefetch(self.dataset.input(row));
+            }
             let (heard_deltas, deltas) = self.deltas.split_at_mut(layer.units * vectors);
             let deltas = &deltas[..layer.outputs * vectors];
             let heard_span = (layer.units - layer.inputs) * vectors..layer.units * vectors;
@@ -151,7 +156,7 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<'a, S, R, SLOT
 
 impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Single<'_, S, R, SLOTS> {
     #[inline(always)]
-    fn step(&mut self, batch: &[u32], losses: &mut [f64]) {
+    fn step(&mut self, batch: &[u32], next: &[u32], losses: &mut [f64]) {
         self.steps += 1;
         self.rule.begin_step(&self.rates, self.steps);
         let vectors = batch.len().div_ceil(S::LANES);
@@ -183,7 +188,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Single<'_, S,
             scales,
             &mut self.deltas[span],
         );
-        self.backward(batch.len());
+        self.backward(batch.len(), next);
     }
 }
 
