@@ -19,10 +19,9 @@ import joblib
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
-from workloads import Workload, seconds_of_apbt_rs, workloads
 
 import apbt_rs
-
+from workloads import Workload, seconds_of_apbt_rs, workloads
 
 FITS = {"W1": 4, "W2": 4, "W3": 4, "W4": 4, "W5 relu": 4, "W5 tanh": 4, "W6 relu": 2, "W6 tanh": 2}
 """How many of the k networks the peer trains: it takes k/fits times as long for all."""

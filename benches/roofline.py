@@ -15,9 +15,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from workloads import Workload, flops, seconds_of_apbt_rs, workloads
-
 from apbt_rs import _core
+from workloads import Workload, flops, seconds_of_apbt_rs, workloads
 
 LINES = {"W1": 0.20, "W5 relu": 0.60, "W5 tanh": 0.54, "W6 relu": 0.60, "W6 tanh": 0.54}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class Workload:
     """What is drawn rather than fixed."""
 
     def evolution(self, **settings: Any) -> apbt_rs.Evolution:
-        """Return a run of one generation. Two rows per class are kept to score on, as a run must."""
+        """Return a run of one generation; two rows per class are kept to score on."""
         space: dict[str, Any] = {
             "activation": self.activation,
             "batch_size": self.batch_size,
@@ -77,8 +78,8 @@ class Workload:
 
 
 def flops(topology: list[int]) -> int:
-    """Operations of one example-update: 2 a weight forward, 2 for its gradient, 2 past layer one."""
-    weights = [a * b for a, b in zip(topology, topology[1:], strict=False)]
+    """Operations of one update: 2 a weight forward, 2 for its gradient, 2 past layer one."""
+    weights = [a * b for a, b in pairwise(topology)]
     return 4 * sum(weights) + 2 * sum(weights[1:])
 
 

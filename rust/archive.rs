@@ -100,6 +100,12 @@ impl Archive {
         &self.by_loss
     }
 
+    /// All that it holds; some stand in several places.
+    pub(crate) fn snapshots(&self) -> impl Iterator<Item = &Snapshot> {
+        let champions = self.best.iter().chain(&self.most_accurate);
+        self.by_score.iter().chain(&self.by_loss).chain(champions)
+    }
+
     /// The last generation in which the best fitness or the highest score rose.
     #[must_use]
     pub fn improved(&self) -> u64 {

@@ -84,12 +84,50 @@ impl Dataset {
         if n_inputs == 0 || inputs.len() != rows * n_inputs {
             return Err(invalid("X", format!("needs at least one column for each of {rows} rows")));
         }
-        for (name, values) in [("X", &inputs), ("y", &targets)] {
+        let mut dataset = Self {
+            inputs,
+            n_inputs,
+            targets,
+            n_outputs,
+            weights: vec![1.0; rows],
+            train,
+            validation,
+            objective,
+            seed,
+        };
+        dataset.check()?;
+        if let Some(weights) = weights {
+            if weights.len() != rows {
+                let problem = format!("has {} values for {rows} rows", weights.len());
+                return Err(invalid("sample_weight", problem));
+            }
+            dataset.weights = scaled_weights(&weights, &dataset.train, &dataset.validation)?;
+        }
+        Ok(dataset)
+    }
+
+    /// Whether its parts fit together.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Invalid`] naming the argument that does not fit.
+    pub fn check(&self) -> Result<()> {
+        let Self { train, validation, objective, n_inputs, n_outputs, .. } = self;
+        let rows = self.weights.len();
+        let fits = |values: &[f32], columns: usize| {
+            columns > 0 && rows.checked_mul(columns) == Some(values.len())
+        };
+        if rows == 0 || !fits(&self.inputs, *n_inputs) || !fits(&self.targets, *n_outputs) {
+            return Err(invalid("X", "needs as many rows as y and the weights, and columns"));
+        }
+        if self.weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) {
+            return Err(invalid("sample_weight", "must be finite and not negative"));
+        }
+        for (name, values) in [("X", &self.inputs), ("y", &self.targets)] {
             if values.iter().any(|value| !value.is_finite()) {
                 return Err(invalid(name, "has a value that is not a finite 32-bit number"));
             }
         }
-        for (name, split) in [("train", &train), ("validation", &validation)] {
+        for (name, split) in [("train", train), ("validation", validation)] {
             if split.is_empty() {
                 return Err(invalid(name, "has no rows"));
             }
@@ -97,7 +135,7 @@ impl Dataset {
                 return Err(invalid(name, format!("names a row past the last, {}", rows - 1)));
             }
         }
-        if objective.target_scale.len() != n_outputs {
+        if objective.target_scale.len() != *n_outputs {
             return Err(invalid("y", "needs one scale for each target column"));
         }
         match (objective.output, objective.loss) {
@@ -111,18 +149,19 @@ impl Dataset {
                 ));
             }
         }
-        let weights = scaled_weights(weights, rows, &train, &validation)?;
-        Ok(Self {
-            inputs,
-            n_inputs,
-            targets,
-            n_outputs,
-            weights,
-            train,
-            validation,
-            objective,
-            seed,
-        })
+        Ok(())
+    }
+
+    /// All inputs, `(rows, n_inputs)`.
+    #[must_use]
+    pub fn inputs(&self) -> &[f32] {
+        &self.inputs
+    }
+
+    /// All targets, `(rows, n_outputs)`.
+    #[must_use]
+    pub fn targets(&self) -> &[f32] {
+        &self.targets
     }
 
     /// Columns that networks read.
@@ -182,19 +221,7 @@ impl Dataset {
     }
 }
 
-fn scaled_weights(
-    weights: Option<Vec<f64>>,
-    rows: usize,
-    train: &[u32],
-    validation: &[u32],
-) -> Result<Vec<f32>> {
-    let Some(weights) = weights else {
-        return Ok(vec![1.0; rows]);
-    };
-    if weights.len() != rows {
-        let problem = format!("has {} values for {rows} rows", weights.len());
-        return Err(invalid("sample_weight", problem));
-    }
+fn scaled_weights(weights: &[f64], train: &[u32], validation: &[u32]) -> Result<Vec<f32>> {
     if weights.iter().any(|&weight| !(weight.is_finite() && weight >= 0.0)) {
         return Err(invalid("sample_weight", "must be finite and not negative"));
     }

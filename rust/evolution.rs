@@ -21,12 +21,14 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, Snapshot};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result, invalid};
 use crate::exploring::{exploit, explore};
 use crate::history::History;
+use crate::hyperparameters::{BATCH_SIZE, NAMES, OPTIMIZER, OPTIMIZERS, Table};
 use crate::member::{Event, Member, Space};
+use crate::network::Network;
 use crate::scoring::{self, Judge, Score};
 use crate::selection::{self, Action};
 use crate::training;
@@ -211,21 +213,70 @@ impl State {
     /// [`Error::Corrupt`] if it is not.
     pub fn from_bytes(bytes: &[u8], run: &Run) -> Result<Self> {
         let state: Self = from_bytes(bytes)?;
-        let fits = |member: &Member| {
-            let network = &member.network;
-            let parameters = network.parameters().len();
-            network.check().is_ok()
-                && network.inputs() == run.dataset.n_inputs()
-                && network.outputs() == run.dataset.n_outputs()
-                && member.hyperparameters.len() == run.space.table.domains().len()
-                && member.optimizer.fits(&member.hyperparameters, parameters)
-        };
-        let scored = state.scores.is_empty() || state.scores.len() == state.population.len();
-        if state.population.len() < 2 || !scored || !state.population.iter().all(fits) {
-            return Err(Error::Corrupt("not a state of this run".to_owned()));
-        }
-        Ok(state)
+        if state.fits(run) { Ok(state) } else { Err(corrupt("not a state of this run")) }
     }
+
+    fn fits(&self, run: &Run) -> bool {
+        let dataset = &run.dataset;
+        let shape = (dataset.n_inputs(), dataset.n_outputs());
+        let output = Some(&dataset.objective().output);
+        let network = |network: &Network| {
+            network.check().is_ok()
+                && (network.inputs(), network.outputs()) == shape
+                && network.activations().last() == output
+        };
+        let member = |member: &Member| {
+            network(&member.network)
+                && known(&member.hyperparameters)
+                && member.optimizer.fits(&member.hyperparameters, member.network.parameters().len())
+        };
+        let score = |score: &Score| score.row_losses.len() == dataset.validation().len();
+        let snapshot = |one: &Snapshot| {
+            network(&one.network) && score(&one.score) && known(&one.hyperparameters)
+        };
+        let k = self.population.len();
+        k >= 2
+            && (self.scores.is_empty() || self.scores.len() == k)
+            && self.population.iter().all(member)
+            && self.scores.iter().all(score)
+            && self.archive.snapshots().all(snapshot)
+    }
+}
+
+impl Run {
+    /// The run as bytes.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if it cannot be written down, which no run of this crate's making does.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        to_bytes(self)
+    }
+
+    /// A run from bytes, once its parts are found to fit together.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if they do not.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let run: Self = from_bytes(bytes)?;
+        let table = Table::new(run.space.table.domains().to_vec());
+        let checks = [run.dataset.check(), run.space.check(), run.judge.check(), table.map(drop)];
+        match checks.into_iter().find_map(Result::err) {
+            Some(error) => Err(corrupt(&format!("not a run: {error}"))),
+            None => Ok(run),
+        }
+    }
+}
+
+/// Whether these are values of all hyperparameters.
+fn known(values: &[f64]) -> bool {
+    values.len() == NAMES.len()
+        && values.iter().all(|value| value.is_finite())
+        && values[BATCH_SIZE] >= 1.0
+        && (0..OPTIMIZERS.len()).any(|place| place as f64 == values[OPTIMIZER])
+}
+
+fn corrupt(problem: &str) -> Error {
+    Error::Corrupt(problem.to_owned())
 }
 
 /// A value as bytes, in the compact format of the `postcard` crate.

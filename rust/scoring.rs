@@ -95,6 +95,15 @@ impl Judge {
         Ok(Self { metric, fitness, anchors })
     }
 
+    /// Whether fitness and anchors are numbers that make sense.
+    pub(crate) fn check(&self) -> Result<()> {
+        let (constant, perfect) = self.anchors;
+        if !(constant < perfect && (perfect - constant).is_finite()) {
+            return Err(invalid("metric", "a perfect score must be above a constant one's"));
+        }
+        self.fitness.check()
+    }
+
     /// The metric.
     #[must_use]
     pub fn metric(&self) -> Metric {

@@ -17,7 +17,7 @@ from apbt_rs._files import load
 from apbt_rs._metrics import Metric, metric
 from apbt_rs._network import Network
 from apbt_rs._result import Result
-from apbt_rs._run import evolve, run
+from apbt_rs._run import evolve, resume, run
 from apbt_rs._space import Range
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "load",
     "metric",
     "paper",
+    "resume",
     "run",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from apbt_rs import _core
+from apbt_rs._checkpoint import Checkpoint, Parts, check_path, run_to_bytes
 from apbt_rs._data import Data, prepare
 from apbt_rs._frames import history_frame, schedule_frame
 from apbt_rs._metrics import Metric, resolve
@@ -64,6 +65,8 @@ class Evolution(Iterator[Generation]):
         self, X: Any, y: Any, sample_weight: Any, settings: Settings, preset: Preset
     ) -> None:
         self._started = time.monotonic()
+        path = check_path(settings.checkpoint)
+        self._checkpoint = None if path is None else Checkpoint(path)
         space = Space.of(settings.space, preset.space)
         self._seed = settings.drawn_seed()
         self._data = prepare(X, y, sample_weight, settings, preset, self._seed)
@@ -103,6 +106,31 @@ class Evolution(Iterator[Generation]):
         self._goal = 0  # epochs at which the generation in work is complete
         self._stopped_by: str | None = None
         self._epoch_seconds = 0.0
+        self._seconds_before = 0.0
+
+    @classmethod
+    def resumed(cls, parts: Parts) -> Evolution:
+        """Return the run that a checkpoint holds."""
+        evolution = cls.__new__(cls)
+        settings = parts.settings
+        assert settings.epochs is not None  # a checkpoint has them
+        assert settings.readiness is not None
+        evolution._started = time.monotonic()
+        evolution._checkpoint = parts.checkpoint
+        evolution._seed = settings.drawn_seed()
+        evolution._data = parts.data
+        evolution._metric = parts.metric
+        evolution._settings = settings
+        evolution._epochs = settings.epochs
+        evolution._readiness = settings.readiness
+        evolution._output = parts.output
+        evolution._core = parts.core
+        evolution._scored = True
+        evolution._goal = parts.core.epoch
+        evolution._stopped_by = None
+        evolution._epoch_seconds = 0.0
+        evolution._seconds_before = parts.seconds
+        return evolution
 
     def __iter__(self) -> Evolution:
         return self
@@ -122,6 +150,7 @@ class Evolution(Iterator[Generation]):
         custom = self._custom_scores()
         self._scored = True
         self._core.score(custom)
+        self._save()
         generation = self._generation()
         for callback in self._settings.callbacks:
             callback(self, generation)
@@ -179,7 +208,7 @@ class Evolution(Iterator[Generation]):
             rule=self._settings.rule,
             seed=self._seed,
             stopped_by=self._ended_by() or "callback",
-            seconds=time.monotonic() - self._started,
+            seconds=self._seconds(),
         )
 
     def validation_score(self, network: Network, metric: str) -> float:
@@ -220,6 +249,34 @@ class Evolution(Iterator[Generation]):
                 break
             self._epoch_seconds = (time.monotonic() - started) / epochs
         return self._core.epoch > first
+
+    def _save(self) -> None:
+        """Write a checkpoint if it is time to, or the last one that there will be.
+
+        Only full generations are kept: a short last one is never selected on, so that going on
+        from it would not be what a longer run does.
+        """
+        epoch, done = self._core.epoch, self._core.generation * self._readiness
+        if self._checkpoint is None or epoch != done:
+            return
+        last = epoch + self._readiness > self._epochs or self._ended_by() is not None
+        if last or self._checkpoint.due():
+            self._checkpoint.save(self._core, self._run_to_bytes, self._seconds())
+
+    def _run_to_bytes(self) -> bytes:
+        return run_to_bytes(
+            self._core,
+            self._data,
+            self._settings,
+            epochs=self._epochs,
+            readiness=self._readiness,
+            metric=self._metric,
+            output=self._output,
+            seed=self._seed,
+        )
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._started
 
     def _custom_scores(self) -> list[float] | None:
         """Score every member by the user's metric, if there is one."""
@@ -280,13 +337,16 @@ class Evolution(Iterator[Generation]):
         return replace(network, test_score=score, test_loss=loss)
 
     def __getstate__(self) -> dict[str, Any]:
-        elapsed = time.monotonic() - self._started
-        return {**self.__dict__, "_core": self._core.to_bytes(), "_started": elapsed}
+        core = self._core
+        parts = (core.run_to_bytes(), core.state_to_bytes(), core.history_to_bytes(0))
+        return {**self.__dict__, "_core": parts, "_started": time.monotonic() - self._started}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._started = time.monotonic() - state["_started"]
-        self._core = _core.Evolution.from_bytes(state["_core"], self._settings.threads())
+        run, core, history = state["_core"]
+        threads = self._settings.threads()
+        self._core = _core.Evolution.from_parts(run, core, [history], threads)
 
 
 def automatic_epochs(rows: int) -> int:

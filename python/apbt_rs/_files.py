@@ -153,24 +153,42 @@ def result_to_bytes(result: Result) -> bytes:
     rest = {"version": _core.__version__, **result.facts(), "names": [one[0] for one in networks]}
     parts = [json.dumps(rest, allow_nan=False).encode(), history.getvalue()]
     parts += [network_to_bytes(network) for _, network in networks]
+    return pack(_RESULT, parts)
+
+
+def pack(magic: bytes, parts: list[bytes]) -> bytes:
+    """Return a file of several parts: a line with its format, one with its hash, then the parts."""
     payload = io.BytesIO()
     pl.DataFrame({"part": parts}, schema={"part": pl.Binary}).write_ipc_stream(payload)
     digest = hashlib.sha256(payload.getvalue()).hexdigest().encode()
-    return _RESULT + str(FORMAT).encode() + b"\n" + digest + b"\n" + payload.getvalue()
+    return magic + str(FORMAT).encode() + b"\n" + digest + b"\n" + payload.getvalue()
+
+
+def unpack(magic: bytes, data: bytes) -> list[bytes]:
+    """Return the parts of such a file; raise ValueError if it is not sound."""
+    first, _, rest = data.partition(b"\n")
+    digest, _, payload = rest.partition(b"\n")
+    if not first.startswith(magic):
+        raise ValueError("not a file of apbt-rs")
+    number = first[len(magic) :].decode("ascii", "replace")
+    if number != str(FORMAT):
+        raise ValueError(f"of format {number!r:.80}, not {FORMAT}: upgrade apbt-rs to read it")
+    if hashlib.sha256(payload).hexdigest().encode() != digest:
+        raise ValueError("the file is damaged: its hash does not match")
+    try:
+        parts = pl.read_ipc_stream(io.BytesIO(payload))
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise ValueError(f"not readable: {error}") from error
+    if parts.schema != {"part": pl.Binary} or parts["part"].null_count():
+        raise ValueError("the file does not hold what its first line says")
+    return parts["part"].to_list()
 
 
 def result_from_bytes(data: bytes) -> Result:
     """Return the result in a file's bytes; raise ValueError if they are not sound."""
     from apbt_rs._result import Result
 
-    first, _, rest = data.partition(b"\n")
-    digest, _, payload = rest.partition(b"\n")
-    number = first[len(_RESULT) :].decode("ascii", "replace")
-    if number != str(FORMAT):
-        raise ValueError(f"a result of format {number!r}, not {FORMAT}: upgrade apbt-rs to read it")
-    if hashlib.sha256(payload).hexdigest().encode() != digest:
-        raise ValueError("the file is damaged: its hash does not match")
-    parts = pl.read_ipc_stream(io.BytesIO(payload))["part"].to_list()
+    parts = unpack(_RESULT, data)
     facts = _json(parts[0].decode())
     history = pl.read_parquet(io.BytesIO(parts[1]))
     networks = [network_from_bytes(part) for part in parts[2:]]

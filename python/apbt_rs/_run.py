@@ -1,8 +1,9 @@
-"""The two ways in: `run` from beginning to end, `evolve` generation by generation."""
+"""The ways in: `run` from beginning to end, `evolve` by generations, `resume` from a checkpoint."""
 
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from apbt_rs._metrics import Metric
 from apbt_rs._result import Result
 from apbt_rs._settings import DEFAULT, Preset, Settings
 
-__all__ = ["evolve", "run"]
+__all__ = ["evolve", "resume", "run"]
 
 
 def run(
@@ -35,6 +36,7 @@ def run(
     n_jobs: int | None = None,
     progress: bool = True,
     callbacks: Sequence[Callable[..., None]] = (),
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Result:
     """Evolve a population of networks on a table and return the best of them.
 
@@ -95,6 +97,9 @@ def run(
     callbacks : sequence of callable, default=()
         Each is called as `f(evolution, generation)` after every generation; `evolution.stop()`
         ends the run.
+    checkpoint : path, default=None
+        A folder that is made, and in which the run is kept every few seconds; `resume` goes on
+        from it. A disk that refuses is a warning, and stops nothing.
 
     Returns
     -------
@@ -150,6 +155,69 @@ def evolve(X: Any, y: Any, **settings: Any) -> Evolution:
     bound = inspect.signature(run).bind(X, y, **settings)
     bound.apply_defaults()
     return start(dict(bound.arguments), DEFAULT)
+
+
+def resume(
+    path: str | os.PathLike[str],
+    *,
+    epochs: int | None = None,
+    metric: Metric | Callable[..., float] | None = None,
+    time_limit: float | None = None,
+    n_jobs: int | None = None,
+    progress: bool = True,
+    callbacks: Sequence[Callable[..., None]] = (),
+) -> Result:
+    """Go on with a run from its checkpoint, as if it had never stopped.
+
+    History and networks are those of a run that was not interrupted, bit for bit. The data are in
+    the checkpoint, which is kept up to date.
+
+    Parameters
+    ----------
+    path : path
+        The folder that `run` was given as `checkpoint=`.
+    epochs : int, default=None
+        Epochs in all, those done included; by default what the run had planned. With more it goes
+        on past its end.
+    metric : callable or Metric, default=None
+        The run's metric, if it was a function of your own.
+    time_limit : float, default=None
+        Seconds from now after which the run ends with what it has.
+    n_jobs, progress, callbacks
+        As for `run`.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    TypeError, ValueError
+        If no sound checkpoint is there, or an argument does not go with it.
+
+    Examples
+    --------
+    >>> import apbt_rs, os, tempfile
+    >>> X, y = apbt_rs.datasets.load_iris()
+    >>> path = os.path.join(tempfile.mkdtemp(), "iris.checkpoint")
+    >>> settings = dict(k=20, epochs=50, seed=0, progress=False)
+    >>> short = apbt_rs.run(X, y, **settings, checkpoint=path)
+    >>> long = apbt_rs.resume(path, epochs=100, progress=False)
+    >>> long.history["epoch"].max()
+    100
+    """
+    from apbt_rs._checkpoint import read
+
+    parts = read(
+        path,
+        metric=metric,
+        epochs=epochs,
+        time_limit=time_limit,
+        n_jobs=n_jobs,
+        progress=progress,
+        callbacks=callbacks,
+    )
+    return Evolution.resumed(parts).finish()
 
 
 def start(arguments: dict[str, Any], preset: Preset) -> Evolution:

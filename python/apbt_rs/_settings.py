@@ -67,6 +67,7 @@ class Settings:
     n_jobs: int | None
     progress: bool
     callbacks: tuple[Callable[..., None], ...]
+    checkpoint: Any
 
     def __post_init__(self) -> None:
         """Check each setting by itself; what depends on the data is checked with it."""

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -292,16 +294,73 @@ impl PyEvolution {
         Ok(columns)
     }
 
-    /// The whole as bytes, for [`PyEvolution::from_bytes`].
-    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let state = self.state.to_bytes()?;
-        Ok(PyBytes::new(py, &to_bytes(&(&self.run, &self.history, state))?))
+    /// Rows of the history.
+    #[getter]
+    fn n_rows(&self) -> usize {
+        self.history.len()
     }
 
+    /// All inputs, `(rows, n_inputs)`.
+    fn inputs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let dataset = &self.run.dataset;
+        matrix(py, dataset.inputs().to_vec(), dataset.n_inputs())
+    }
+
+    /// All targets, `(rows, n_outputs)`.
+    fn targets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let dataset = &self.run.dataset;
+        matrix(py, dataset.targets().to_vec(), dataset.n_outputs())
+    }
+
+    /// Training rows.
+    fn train_rows<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
+        self.run.dataset.train().to_vec().into_pyarray(py)
+    }
+
+    /// Validation rows.
+    fn validation_rows<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
+        self.run.dataset.validation().to_vec().into_pyarray(py)
+    }
+
+    /// What the run does not change, as bytes.
+    fn run_to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.run.to_bytes()?))
+    }
+
+    /// What the run changes, as bytes.
+    fn state_to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.state.to_bytes()?))
+    }
+
+    /// The history's rows from one on, as bytes.
+    fn history_to_bytes<'py>(
+        &self,
+        py: Python<'py>,
+        first: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &to_bytes(&self.history.since(first))?))
+    }
+
+    /// A run from the bytes of its parts, those of the history in order.
     #[staticmethod]
-    fn from_bytes(data: &[u8], n_jobs: usize) -> PyResult<Self> {
-        let (run, history, state): (Run, History, Vec<u8>) = from_bytes(data)?;
-        let state = State::from_bytes(&state, &run)?;
-        Ok(Self { run, state, history, threads: Threads::new(n_jobs) })
+    fn from_parts(
+        run: &[u8],
+        state: &[u8],
+        history: Vec<Vec<u8>>,
+        n_jobs: usize,
+    ) -> PyResult<Self> {
+        let run = Run::from_bytes(run)?;
+        let state = State::from_bytes(state, &run)?;
+        let mut rows = History::default();
+        for part in &history {
+            rows.append(from_bytes(part)?);
+        }
+        let began = !state.scores.is_empty();
+        if began && !rows.fits(state.population.len(), state.generation)
+            || !began && !rows.is_empty()
+        {
+            return Err(Error::Corrupt("the history is not that of this state".to_owned()).into());
+        }
+        Ok(Self { run, state, history: rows, threads: Threads::new(n_jobs) })
     }
 }
