@@ -304,4 +304,4 @@ def test_the_paper_beside_ours(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert "10,6,2" in printed
     assert pl.read_parquet(path)["dataset"].unique().to_list() == ["tennis"]
     assert _cli.main([*call, "--history", "history.xls"]) == 1
-    assert "expected a name in .parquet or .csv" in capsys.readouterr().err
+    assert "--history history.xls: expected a name that ends in .csv" in capsys.readouterr().err

@@ -1,28 +1,39 @@
-"""The command `apbt-rs`."""
+"""The command `apbt-rs`: the same words as the API's, on tables in files."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from apbt_rs import _core, paper
-from apbt_rs._evolution import Evolution
+from apbt_rs import _core, _reproduce
+from apbt_rs._files import load
+from apbt_rs._network import Network
 from apbt_rs._result import Result
-from apbt_rs.paper import EXPERIMENTS
+from apbt_rs._run import resume, run
+from apbt_rs._settings import RULES
+from apbt_rs._tables import REFUSALS
+from apbt_rs._tabular_files import NAMES, check_folder, check_writable, read_frame, write_frame
 
 __all__ = ["main"]
+
+_CODES = "Exit codes: 0 done; 1 an error, told in one line; 2 a wrong call; 130 Ctrl-C."
+_DATA = f"a table: {NAMES}; or - for CSV from standard input"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0, 1 for an error, 2 for a wrong call."""
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.command(arguments))
+        code = int(arguments.command(arguments))
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         # Whoever read the output has had enough of it. What is buffered must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -30,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("apbt-rs: interrupted", file=sys.stderr)
         return 130
-    except (OSError, TypeError, ValueError) as error:
-        print(f"apbt-rs: {error}", file=sys.stderr)
+    except (OSError, *REFUSALS) as error:
+        print(f"apbt-rs: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
 
 
@@ -39,117 +50,232 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="apbt-rs",
         description="Evolve the smallest accurate neural network for a table.",
+        epilog=(
+            "Start with: apbt-rs run table.csv --target column --test-size 0.25 --out model.apbt\n"
+            f"then: apbt-rs predict model.apbt new.csv\n\n{_CODES}"
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=_core.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    reproduce = commands.add_parser(
-        "reproduce",
-        help="run the paper's experiments and print its Figure 3 beside ours",
-        description=(
-            "Run the paper's experiments in the paper's setting and print its Figure 3 beside "
-            "ours. Exit code: 0; 1 for an error; 2 for a wrong call; 130 for Ctrl-C."
-        ),
-    )
-    reproduce.add_argument(
-        "--dataset", choices=list(EXPERIMENTS), action="append", help="default: all three"
-    )
-    reproduce.add_argument("--trials", type=_positive, default=3, help="trials of each; default: 3")
-    reproduce.add_argument("--seed", type=int, default=0, help="of the first trial; default: 0")
-    reproduce.add_argument(
-        "--rows",
-        choices=["paper", "all"],
-        default="paper",
-        help="hold out 20 %% as in the paper, or let all rows serve; default: paper",
-    )
-    reproduce.add_argument(
-        "--history", type=Path, metavar="FILE", help="write all histories: .parquet or .csv"
-    )
-    reproduce.add_argument(
-        "--scale",
-        type=_share,
-        default=1.0,
-        help="share of the paper's epochs, for a quick look; default: 1",
-    )
-    reproduce.add_argument("--jobs", type=int, default=None, help="threads; default: all")
-    reproduce.add_argument("--quiet", action="store_true", help="no progress bar")
-    reproduce.set_defaults(command=_reproduce)
+    _add_run(commands)
+    _add_predict(commands)
+    _add_show(commands)
+    _add_resume(commands)
+    _reproduce.add_parser(commands)
     return parser
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, not {value}")
-    return value
+def _add_run(commands: Any) -> None:
+    one = commands.add_parser(
+        "run",
+        help="evolve networks on a table",
+        description="Evolve networks on a table, and show those worth having. " + _CODES,
+        epilog="apbt-rs run iris.csv --target species -k 160 --test-size 0.25 --out iris.apbt",
+    )
+    one.add_argument("data", metavar="DATA", help=_DATA)
+    one.add_argument(
+        "--target",
+        metavar="COLUMN",
+        action="append",
+        required=True,
+        help="what to predict; again for a regression with several targets",
+    )
+    one.add_argument(
+        "--drop", metavar="COLUMN", action="append", default=[], help="leave a column out; again"
+    )
+    one.add_argument("--weight", metavar="COLUMN", help="weights of the rows")
+    one.add_argument("-k", type=int, default=80, help="members of the population; default: 80")
+    one.add_argument("--epochs", type=int, help="in all; default: by the number of rows, ≤ 300")
+    one.add_argument("--readiness", type=int, help="epochs between two chances to exploit")
+    one.add_argument(
+        "--validation-size", type=float, default=0.2, help="share that steers; default: 0.2"
+    )
+    one.add_argument("--test-size", type=float, help="share that takes no part; default: none")
+    one.add_argument("--task", choices=["auto", "classification", "regression"], default="auto")
+    metrics = ["auto", *_core.CLASSIFICATION_METRICS, *_core.REGRESSION_METRICS]
+    one.add_argument("--metric", choices=metrics, default="auto", help="higher is better")
+    one.add_argument("--rule", choices=RULES, default="one_se", help="what is chosen")
+    one.add_argument("--patience", type=int, help="generations without progress to stop after")
+    one.add_argument("--seed", type=int, help="same seed, same bits; default: drawn")
+    one.add_argument("--checkpoint", type=Path, help="folder to keep the run in; see resume")
+    _add_outcome(one)
+    one.set_defaults(command=_run)
 
 
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"expected more than 0 and at most 1, not {value}")
-    return value
+def _add_outcome(one: Any) -> None:
+    """Add the options that `run` and `resume` share."""
+    one.add_argument("--time-limit", type=float, metavar="SECONDS")
+    one.add_argument("--jobs", type=int, help="threads; default: all processors")
+    one.add_argument("--out", type=Path, metavar="FILE", help="save the chosen network")
+    one.add_argument("--history", type=Path, metavar="FILE", help="write every member's history")
+    _add_form(one)
 
 
-def _reproduce(arguments: argparse.Namespace) -> int:
-    if arguments.history is not None and arguments.history.suffix not in (".parquet", ".csv"):
-        raise ValueError(f"--history {arguments.history}: expected a name in .parquet or .csv")
-    names = arguments.dataset or list(EXPERIMENTS)
-    histories = []
-    for name in dict.fromkeys(names):
-        experiment = EXPERIMENTS[name]
-        epochs = max(1, round(arguments.scale * experiment.epochs))
-        print(
-            f"{name}: k={experiment.k}, readiness {experiment.readiness}, {epochs} epochs, "
-            f"{'20 % held out' if _holds_out(name, arguments.rows) else 'all rows serve'}",
-            flush=True,
-        )
-        print(_ROW.format("", "", "paper", "", "", "ours", "", "", "").rstrip())
-        print(_ROW.format("trial", "network", *_HEAD))
-        for trial in range(arguments.trials):
-            evolution = paper.evolve(
-                name,
-                rows=arguments.rows,
-                epochs=epochs,
-                seed=arguments.seed + trial,
-                n_jobs=arguments.jobs,
-                progress=not arguments.quiet,
-            )
-            result = evolution.finish()
-            _print_trial(name, trial, evolution, result)
-            columns = [pl.lit(name).alias("dataset"), pl.lit(trial).alias("trial")]
-            histories.append(result.history.select(*columns, pl.all()))
+def _add_form(one: Any) -> None:
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _add_predict(commands: Any) -> None:
+    one = commands.add_parser(
+        "predict",
+        help="predict by a saved network",
+        description="Predict by a saved network; CSV on standard output. " + _CODES,
+        epilog="apbt-rs predict iris.apbt new.csv --out predictions.parquet",
+    )
+    one.add_argument("model", type=Path, metavar="MODEL", help="what run wrote by --out")
+    one.add_argument("data", metavar="DATA", help=_DATA)
+    one.add_argument("--proba", action="store_true", help="a probability for each class")
+    one.add_argument("--out", type=Path, metavar="FILE", help="write a table instead: " + NAMES)
+    one.add_argument("--json", action="store_true", help="print JSON lines")
+    one.set_defaults(command=_predict)
+
+
+def _add_show(commands: Any) -> None:
+    one = commands.add_parser(
+        "show",
+        help="tell what a saved network is",
+        description="Tell what a saved network is, and what it needs to predict. " + _CODES,
+    )
+    one.add_argument("model", type=Path, metavar="MODEL", help="what run wrote by --out")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.set_defaults(command=_show)
+
+
+def _add_resume(commands: Any) -> None:
+    one = commands.add_parser(
+        "resume",
+        help="go on with a run from its checkpoint",
+        description="Go on with a run from its checkpoint, as if it had never stopped. " + _CODES,
+    )
+    one.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="run's --checkpoint")
+    one.add_argument("--epochs", type=int, help="in all; default: what was planned")
+    _add_outcome(one)
+    one.set_defaults(command=_resume)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    check_folder(arguments.out, "--out")
+    check_writable(arguments.history, "--history")
+    frame = read_frame(arguments.data)
+    weight = [] if arguments.weight is None else [arguments.weight]
+    named = [*arguments.target, *arguments.drop, *weight]
+    missing = [name for name in named if name not in frame.columns]
+    if missing:
+        raise ValueError(f"{arguments.data}: has no columns {missing}; it has {frame.columns}")
+    inputs = [name for name in frame.columns if name not in named]
+    if not inputs:
+        raise ValueError(f"{arguments.data}: no column is left to predict from; it has {named}")
+    target = frame.select(arguments.target)
+    result = run(
+        frame.select(inputs),
+        target.to_series() if target.width == 1 else target,
+        k=arguments.k,
+        epochs=arguments.epochs,
+        readiness=arguments.readiness,
+        sample_weight=frame[weight[0]].to_numpy() if weight else None,
+        validation=arguments.validation_size,
+        test=arguments.test_size,
+        task=arguments.task,
+        metric=arguments.metric,
+        rule=arguments.rule,
+        patience=arguments.patience,
+        time_limit=arguments.time_limit,
+        seed=arguments.seed,
+        n_jobs=arguments.jobs,
+        progress=not arguments.quiet,
+        checkpoint=arguments.checkpoint,
+    )
+    return _finish(arguments, result)
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    check_folder(arguments.out, "--out")
+    check_writable(arguments.history, "--history")
+    result = resume(
+        arguments.checkpoint,
+        epochs=arguments.epochs,
+        time_limit=arguments.time_limit,
+        n_jobs=arguments.jobs,
+        progress=not arguments.quiet,
+    )
+    return _finish(arguments, result)
+
+
+def _finish(arguments: argparse.Namespace, result: Result) -> int:
+    if arguments.out is not None:
+        result.chosen.save(arguments.out)
     if arguments.history is not None:
-        _write(pl.concat(histories), arguments.history)
+        write_frame(result.history, arguments.history)
+    if arguments.json:
+        front = [_facts(network) for network in result.front]
+        print(json.dumps({**result.facts(), "chosen": _facts(result.chosen), "front": front}))
+    elif not arguments.quiet:
+        print(result)
+        print(_ROW.format("", "weights", f"validation {result.metric}", "test", "topology"))
+        chosen = result.chosen
+        others = [one for one in result.front if one.size != chosen.size]
+        for network in sorted([chosen, *others], key=lambda one: one.size):
+            print(_row(network, chosen=network is chosen))
+        print(f"seed {result.seed}; stopped by {result.stopped_by}")
     return 0
 
 
-def _holds_out(name: str, rows: str) -> bool:
-    return rows == "paper" and EXPERIMENTS[name].validation != "train"
+_ROW = "{:1} {:>8}  {:>28}  {:>10}  {}"
 
 
-_ROW = "  {:>5} {:13} | {:>8} {:>7} {:>8} | {:>8} {:>7} {:>7}  {}"
-_HEAD = ("soft acc", "weights", "topology", "soft acc", "arg-max", "weights", "topology")
+def _row(network: Network, *, chosen: bool) -> str:
+    test = "" if network.test_score is None else f"{network.test_score:.4f}"
+    topology = ", ".join(map(str, network.topology))
+    score = f"{network.validation_score:.4f}"
+    return _ROW.format("*" if chosen else "", network.size, score, test, topology)
 
 
-def _print_trial(name: str, trial: int, evolution: Evolution, result: Result) -> None:
-    """Print the paper's figures for a trial beside ours, for best and most accurate."""
-    figure = EXPERIMENTS[name].figure
-    for place, which in enumerate(("best", "most_accurate")):
-        network = getattr(result, which)
-        printed: tuple[object, ...] = ("", "", "")
-        if trial < len(figure):
-            accuracy, weights, topology = figure[trial][place]
-            printed = (f"{accuracy:.2f}", weights, topology)
-        arg_max = evolution.validation_score(network, "accuracy")
-        ours = (f"{100 * network.validation_score:.2f}", f"{100 * arg_max:.1f}", network.size)
-        topology = ",".join(map(str, network.topology))
-        print(_ROW.format(trial, which, *printed, *ours, topology), flush=True)
+def _facts(network: Network) -> dict[str, Any]:
+    names = ["topology", "activations", "size", "n_parameters", "n_bytes", "metric"]
+    names += ["validation_score", "validation_loss", "test_score", "test_loss", "hyperparameters"]
+    return {name: getattr(network, name) for name in names}
 
 
-def _write(history: pl.DataFrame, path: Path) -> None:
-    if path.suffix == ".parquet":
-        history.write_parquet(path)
-        return
-    lists = [name for name, dtype in history.schema.items() if isinstance(dtype, pl.List)]
-    joined = [pl.col(name).cast(pl.List(pl.String)).list.join(",") for name in lists]
-    history.with_columns(joined).write_csv(path)
+def _network(path: Path) -> Network:
+    loaded = load(path)
+    return loaded.chosen if isinstance(loaded, Result) else loaded
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    check_writable(arguments.out, "--out")
+    network = _network(arguments.model)
+    frame = read_frame(arguments.data)
+    if arguments.proba:
+        values = network.predict_proba(frame)
+        answers = pl.DataFrame(values, schema=[str(label) for label in network.classes])
+    else:
+        predicted = network.predict(frame)
+        answers = predicted.to_frame() if isinstance(predicted, pl.Series) else predicted
+    if arguments.out is not None:
+        write_frame(answers, arguments.out)
+    elif arguments.json:
+        sys.stdout.write(answers.write_ndjson())
+    else:
+        sys.stdout.write(answers.write_csv())
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    network = _network(arguments.model)
+    facts = _facts(network)
+    facts["inputs"] = [operation.to_dict() for operation in network.encoder.columns]
+    facts["targets"] = [operation.to_dict() for operation in network.targets.columns]
+    if arguments.json:
+        print(json.dumps(facts))
+        return 0
+    for name, value in facts.items():
+        if name not in ("inputs", "targets", "hyperparameters") and value is not None:
+            print(f"{name:17} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    for name, value in network.hyperparameters.items():
+        print(f"{name:17} {value}")
+    for name, part in (("inputs", network.encoder.columns), ("targets", network.targets.columns)):
+        for operation in part:
+            print(f"{name:17} {operation.column!r}: {operation.operation}")
+    return 0

@@ -1,0 +1,145 @@
+"""The command: what it prints, writes and refuses."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import apbt_rs
+from apbt_rs import _cli
+
+X, Y = apbt_rs.datasets.load_iris()
+TABLE = X.with_columns(Y.alias("species"))
+QUICK = ["--target", "species", "-k", "10", "--epochs", "30", "--seed", "0", "--quiet"]
+WRITERS: dict[str, Callable[[Path], Any]] = {
+    "csv": TABLE.write_csv,
+    "tsv": lambda path: TABLE.write_csv(path, separator="\t"),
+    "parquet": TABLE.write_parquet,
+    "arrow": TABLE.write_ipc,
+    "jsonl": TABLE.write_ndjson,
+}
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for suffix, write in WRITERS.items():
+        write(tmp_path / f"iris.{suffix}")
+    return tmp_path
+
+
+def facts(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    return found
+
+
+@pytest.mark.parametrize("suffix", list(WRITERS))
+def test_every_format_gives_the_same_run(
+    at: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    assert _cli.main(["run", f"iris.{suffix}", *QUICK, "--json"]) == 0
+    found = facts(capsys)
+    whole = apbt_rs.run(X, Y, k=10, epochs=30, seed=0, progress=False)
+    chosen = found["chosen"]
+    assert isinstance(chosen, dict)
+    assert chosen["validation_loss"] == whole.chosen.validation_loss
+    assert chosen["topology"] == whole.chosen.topology
+    assert found["seed"] == 0
+
+
+def test_a_model_is_saved_shown_and_predicts(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["run", "iris.csv", *QUICK, "--test-size", "0.2", "--out", "m.apbt"]
+    assert _cli.main([*call, "--history", "h.parquet"]) == 0
+    assert capsys.readouterr().out == ""
+    network = apbt_rs.load("m.apbt")
+    assert isinstance(network, apbt_rs.Network)
+    assert pl.read_parquet("h.parquet")["epoch"].max() == 30
+
+    assert _cli.main(["predict", "m.apbt", "iris.parquet"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == ["species", *pl.Series(network.predict(X))]
+    assert _cli.main(["predict", "m.apbt", "iris.jsonl", "--proba", "--out", "p.arrow"]) == 0
+    assert (pl.read_ipc("p.arrow").to_numpy() == network.predict_proba(X)).all()
+    assert _cli.main(["predict", "m.apbt", "iris.csv", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert first == {"species": network.predict(X)[0]}
+
+    assert _cli.main(["show", "m.apbt", "--json"]) == 0
+    shown = facts(capsys)
+    assert (shown["size"], shown["test_score"]) == (network.size, network.test_score)
+    assert _cli.main(["show", "m.apbt"]) == 0
+    assert "petal_length" in capsys.readouterr().out
+
+
+def test_a_checkpoint_is_gone_on_with(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["run", "iris.csv", *QUICK, "--readiness", "5"]
+    assert _cli.main([*call, "--checkpoint", "run"]) == 0
+    assert _cli.main(["resume", "run", "--epochs", "45", "--json", "--quiet"]) == 0
+    resumed = facts(capsys)
+    assert _cli.main([*call, "--json", "--epochs", "45"]) == 0
+    whole = facts(capsys)
+    assert (resumed["chosen"], resumed["front"]) == (whole["chosen"], whole["front"])
+
+
+def test_several_targets_weights_and_dropped_columns(at: Path) -> None:
+    TABLE.with_columns(w=pl.lit(2.0), name=pl.int_range(150).cast(pl.String)).write_csv("t.csv")
+    call = ["run", "t.csv", "--target", "petal_length", "--target", "petal_width", "--drop", "name"]
+    call += ["--weight", "w", "--out", "m.apbt", "-k", "10", "--epochs", "20", "--quiet"]
+    assert _cli.main(call) == 0
+    network = apbt_rs.load("m.apbt")
+    assert isinstance(network, apbt_rs.Network)
+    predicted = network.predict(TABLE)
+    assert isinstance(predicted, pl.DataFrame)
+    assert predicted.columns == ["petal_length", "petal_width"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (["run", "iris.csv", "--target", "speces"], "has no columns ['speces']"),
+        (["run", "iris.xls", "--target", "species"], "expected a name that ends in .csv"),
+        (["run", "none.csv", "--target", "species"], "none.csv"),
+        (["run", "iris.csv", *QUICK, "-k", "1"], "k=1: expected at least 2"),
+        (["run", "iris.csv", *QUICK, "--out", "no/m.apbt"], "there is no folder no"),
+        (["run", "iris.csv", *QUICK, "--history", "h.xls"], "--history h.xls: expected"),
+        (["run", "iris.csv", *QUICK, "--metric", "r2"], "metric"),
+        (["predict", "iris.csv", "iris.csv"], "iris.csv: not a readable safetensors file"),
+        (["resume", "nowhere"], "no checkpoint is there"),
+        (["run", "broken.csv", "--target", "a"], "broken.csv: cannot be read"),
+    ],
+)
+def test_errors_are_one_line_and_come_before_any_work(
+    at: Path, capsys: pytest.CaptureFixture[str], call: list[str], message: str
+) -> None:
+    (at / "broken.csv").write_text("a,b\n1,2\n1,2,3,4\n")
+    assert _cli.main(call) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("apbt-rs: ")
+    assert error.count("\n") == 1
+    assert message in error
+
+
+def test_wrong_calls_have_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    for call in (["run", "iris.csv"], ["ran"], []):
+        with pytest.raises(SystemExit) as stop:
+            _cli.main(call)
+        assert stop.value.code == 2
+    assert "apbt-rs" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break otherwise on Windows")
+def test_a_broken_pipe_is_no_error_and_stdin_is_csv(at: Path) -> None:
+    assert _cli.main(["run", "iris.csv", *QUICK, "--out", "m.apbt"]) == 0
+    pl.concat([TABLE] * 500).write_csv("long.csv")
+    command = f"{sys.executable} -c 'import sys; from apbt_rs._cli import main; sys.exit(main())'"
+    script = f"set -o pipefail; cat long.csv | {command} predict m.apbt - | head -n 2"
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=False, cwd=at
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("species\n")
