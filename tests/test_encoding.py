@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from decimal import Decimal
 from typing import Any
@@ -219,13 +218,9 @@ def test_no_rows_to_predict_give_no_rows(empty: Any) -> None:
 @pytest.mark.parametrize(
     ("values", "error", "words"),
     [
-        ([1.0, None, float("nan")], ValueError, ["lacks 2 of 3 values", "fill them, or drop"]),
-        ([None, "x", None], ValueError, ["lacks 2 of 3 values"]),
-        ([None, None, None], ValueError, ["lacks 3 of 3 values"]),
         ([1.0, float("inf"), float("-inf")], ValueError, ["2 infinite values", "replace"]),
         ([1e300, -1e300, 0.0], ValueError, ["1e+300", "too large", "rescale"]),
         ([1.7e308, -1.7e308, 0.0], ValueError, ["1.7e+308", "too large"]),
-        ([datetime.date(2020, 1, 1)] * 3, TypeError, ["dtype Date", "cast"]),
         ([[1], [2], [3]], TypeError, ["dtype List", "cast"]),
         ([b"a"] * 3, TypeError, ["dtype Binary", "cast"]),
         ([1j] * 3, TypeError, ["dtype Object", "cast"]),
@@ -265,8 +260,10 @@ def test_what_does_not_fit_the_training_table_is_refused(
     assert all(word in str(refusal.value) for word in [*words, "test"]), refusal.value
 
 
-NUMBER = {"operation": "standardize", "column": "a", "mean": 0.5, "scale": 2.0}
-LEVELS = {"operation": "one_hot", "column": "b", "levels": ["x", "y"]}
+NUMBER: dict[str, Any] = {"operation": "standardize", "column": "a", "kind": "number"}
+NUMBER |= {"mean": 0.5, "scale": 2.0, "missing": False}
+LEVELS: dict[str, Any] = {"operation": "one_hot", "column": "b", "levels": ["x", "y"]}
+LEVELS |= {"other": False, "missing": True}
 
 
 @pytest.mark.parametrize(
@@ -292,6 +289,9 @@ LEVELS = {"operation": "one_hot", "column": "b", "levels": ["x", "y"]}
         ({"columns": [NUMBER | {"scale": 0}]}, "scale: expected a number above 0"),
         ({"columns": [NUMBER | {"scale": -1.0}]}, "scale: expected a number above 0"),
         ({"columns": [{"operation": "as_is"}]}, "keys"),
+        ({"columns": [NUMBER | {"kind": "money"}]}, "kind: expected one of"),
+        ({"columns": [NUMBER | {"missing": 1}]}, "missing: expected true or false"),
+        ({"columns": [LEVELS | {"other": None}]}, "other: expected true or false"),
         ({"columns": [LEVELS | {"levels": []}]}, "levels: expected a list"),
         ({"columns": [LEVELS | {"levels": "xy"}]}, "levels: expected a list"),
         ({"columns": [LEVELS | {"levels": ["x", 1]}]}, "levels: expected a string"),
@@ -313,7 +313,7 @@ JSON = st.recursive(
 
 @given(
     st.sampled_from([NUMBER, LEVELS]),
-    st.sampled_from(["operation", "column", "mean", "scale", "levels"]),
+    st.sampled_from(["operation", "column", "kind", "mean", "scale", "levels", "other", "missing"]),
     JSON,
 )
 def test_a_strangers_encoder_is_read_or_refused(

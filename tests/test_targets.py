@@ -219,7 +219,8 @@ def test_lengths_must_agree() -> None:
         check_lengths(3, 2, X_argument="test_X", y_argument="test_y")
 
 
-NUMBER = {"operation": "standardize", "column": "a", "mean": 0.5, "scale": 2.0}
+NUMBER: dict[str, Any] = {"operation": "standardize", "column": "a", "kind": "number"}
+NUMBER |= {"mean": 0.5, "scale": 2.0, "missing": False}
 TEXT = {
     "operation": "labels",
     "column": "kind",

@@ -6,6 +6,7 @@ every exporter translates it, and a saved network carries it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,14 +15,26 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _fields
-from apbt_rs._columns import AsIs, OneHot, Standardize, is_text, numbers
+from apbt_rs._columns import (
+    AsIs,
+    Drop,
+    OneHot,
+    Standardize,
+    is_identifier,
+    is_text,
+    kind_of,
+    missing_values,
+    numbers,
+    place,
+)
 from apbt_rs._tables import has_names, read_table, select_columns
 
 __all__ = ["Encoder", "read_table"]
 
-Operation: TypeAlias = AsIs | OneHot | Standardize
+Operation: TypeAlias = AsIs | Drop | OneHot | Standardize
 READERS: dict[str, Callable[[object, str], Operation]] = {
     "as_is": AsIs.from_dict,
+    "drop": Drop.from_dict,
     "one_hot": OneHot.from_dict,
     "standardize": Standardize.from_dict,
 }
@@ -33,7 +46,7 @@ class Encoder:
 
     Attributes
     ----------
-    columns : tuple of AsIs, Standardize, OneHot
+    columns : tuple of AsIs, Standardize, OneHot, Drop
         One operation for each column, in the order of the training table.
     """
 
@@ -61,18 +74,38 @@ class Encoder:
         TypeError
             If a column has a dtype without an encoding.
         ValueError
-            If a column holds missing values, infinite ones, or ones too large.
+            If a column holds infinite values or ones too large, or missing ones and is to be left
+            as it is.
         """
 
         def operation(series: pl.Series) -> Operation:
+            if missing_values(series).all():
+                warnings.warn(
+                    f"{place(series.name, argument)} is left out: all its values are missing",
+                    UserWarning,
+                    stacklevel=2,
+                )
+                return Drop(series.name)
+            if is_identifier(series):
+                warnings.warn(
+                    f"{place(series.name, argument)} is left out: its {len(series)} texts are all "
+                    "different, as names and keys are, and nothing can be learned from them",
+                    UserWarning,
+                    stacklevel=2,
+                )
+                return Drop(series.name)
             if is_text(series.dtype):
                 return OneHot.fit(series, argument=argument)
             if standardize:
                 return Standardize.fit(series, rows, argument=argument)
-            numbers(series, argument)
-            return AsIs(series.name)
+            kind = kind_of(series.dtype)
+            numbers(series, argument, kind=kind)
+            return AsIs(series.name, kind)
 
-        return cls(tuple(operation(series) for series in frame.get_columns()))
+        encoder = cls(tuple(operation(series) for series in frame.get_columns()))
+        if encoder.n_inputs == 0:
+            raise ValueError(f"{argument}: no column is left to learn from: give others")
+        return encoder
 
     @property
     def input_names(self) -> list[str]:
@@ -104,15 +137,17 @@ class Encoder:
         TypeError
             If `X` is no table, or a column has another kind of dtype than in training.
         ValueError
-            If columns are missing, or hold missing or infinite values, or levels that training
-            never saw.
+            If columns are missing, or hold infinite values, or missing values or levels that
+            training never saw.
         """
         frame = read_table(X, argument=argument, allow_empty=True)
-        names = [op.column for op in self.columns]
-        frame = select_columns(frame, names, named=has_names(X), argument=argument)
+        named = has_names(X)
+        columns = [op for op in self.columns if op.names or not named]
+        names = [op.column for op in columns]
+        frame = select_columns(frame, names, named=named, argument=argument)
         matrix = np.empty((frame.height, self.n_inputs), dtype=np.float32)
         first = 0
-        for op, series in zip(self.columns, frame.get_columns(), strict=True):
+        for op, series in zip(columns, frame.get_columns(), strict=True):
             if frame.height == 0:
                 break  # an empty column's dtype says nothing
             matrix[:, first : first + len(op.names)] = op.encode(series, argument=argument)

@@ -11,9 +11,10 @@ import polars as pl
 from apbt_rs import _core
 
 if TYPE_CHECKING:
+    from apbt_rs._encoding import Encoder
     from apbt_rs._network import Network
 
-__all__ = ["HISTORY", "history_frame", "schedule_frame", "summary_frame"]
+__all__ = ["HISTORY", "encoding_frame", "history_frame", "schedule_frame", "summary_frame"]
 
 _EVENT = pl.Enum(_core.EVENTS)
 _OPTIMIZER = pl.Enum(_core.OPTIMIZERS)
@@ -84,6 +85,20 @@ def schedule_frame(history: pl.DataFrame, generation: int, member: int) -> pl.Da
     while (parent := parents[rows[-1]]) is not None:
         rows.append((rows[-1] // k - 1) * k + parent)
     return history[rows[::-1]]
+
+
+def encoding_frame(encoder: Encoder) -> pl.DataFrame:
+    """Return one row per column of the training table: what becomes of it."""
+    names = ["kind", "mean", "scale", "levels", "other", "missing"]
+    rows = []
+    for operation in encoder.columns:
+        facts = operation.to_dict()
+        row = {"column": facts["column"], "operation": facts["operation"]}
+        rows.append({**row, **{name: facts.get(name) for name in names}, "inputs": operation.names})
+    schema: dict[str, Any] = {"column": pl.String, "operation": pl.String, "kind": pl.String}
+    schema |= {"mean": pl.Float64, "scale": pl.Float64, "levels": pl.List(pl.String)}
+    schema |= {"other": pl.Boolean, "missing": pl.Boolean, "inputs": pl.List(pl.String)}
+    return pl.DataFrame(rows, schema=schema)
 
 
 def summary_frame(networks: Iterable[tuple[str, Network]]) -> pl.DataFrame:

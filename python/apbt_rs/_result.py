@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _fields
-from apbt_rs._frames import summary_frame
+from apbt_rs._frames import encoding_frame, summary_frame
 from apbt_rs._network import Network
 
 __all__ = ["Result"]
@@ -89,6 +89,15 @@ class Result:
     def summary(self) -> pl.DataFrame:
         """Return topology, size and scores of `best`, `most_accurate` and `chosen`."""
         return summary_frame(self.networks()[:3])
+
+    @property
+    def encoding(self) -> pl.DataFrame:
+        """What becomes of each column of `X`: one row per column, with the inputs that it gives.
+
+        Columns are `column, operation, kind, mean, scale, levels, other, missing, inputs`; null
+        where something does not apply. Means and scales of dates and durations are in days.
+        """
+        return encoding_frame(self.chosen.encoder)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save networks and history, to be read by `load`.

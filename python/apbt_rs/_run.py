@@ -91,7 +91,7 @@ def run(
     seed : int, default=None
         Same seed, same bits, for any number of threads; by default drawn from the system.
     n_jobs : int, default=None
-        Threads; all processors by default and for -1.
+        Threads; by default as many as OMP_NUM_THREADS says, or one for each processor, as for -1.
     progress : bool, default=True
         Whether a progress bar is drawn on a terminal.
     callbacks : sequence of callable, default=()

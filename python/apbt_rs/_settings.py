@@ -108,7 +108,13 @@ class Settings:
         return secrets.randbits(63) if self.seed is None else int(self.seed)
 
     def threads(self) -> int:
-        """Return the number of threads."""
+        """Return the number of threads.
+
+        OMP_NUM_THREADS is what joblib tells its workers by, lest they take all processors each.
+        """
+        allowed = os.environ.get("OMP_NUM_THREADS", "")
+        if self.n_jobs is None and allowed.isdecimal() and int(allowed) > 0:
+            return min(int(allowed), MOST_THREADS)
         if self.n_jobs is None or self.n_jobs == -1:
             if hasattr(os, "sched_getaffinity"):
                 return len(os.sched_getaffinity(0))

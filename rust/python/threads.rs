@@ -7,7 +7,8 @@ use pyo3::PyResult;
 use pyo3::exceptions::PyRuntimeError;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// What works for no run in particular; as many threads as there are processors.
+/// What works for no run in particular; as many threads as the environment
+/// allows, or one for each processor.
 pub(super) static SHARED: Threads = Threads::new(0);
 
 /// A pool of so many threads, made when it is first asked for.
@@ -33,8 +34,9 @@ impl Threads {
         {
             return Ok(Arc::clone(pool));
         }
+        let count = if self.count > 0 { self.count } else { allowed() };
         let pool = ThreadPoolBuilder::new()
-            .num_threads(self.count)
+            .num_threads(count)
             .thread_name(|index| format!("apbt-rs-{index}"))
             .build()
             .map_err(|error| PyRuntimeError::new_err(format!("n_jobs: no threads: {error}")))?;
@@ -51,6 +53,13 @@ impl Drop for Threads {
             forget(made.take());
         }
     }
+}
+
+/// As many threads as the environment allows, 0 if it does not say: joblib tells its workers so,
+/// lest they take all processors each.
+fn allowed() -> usize {
+    let variable = std::env::var("OMP_NUM_THREADS").ok();
+    variable.and_then(|count| count.parse().ok()).map_or(0, |count: usize| count.min(1024))
 }
 
 /// Leaves another process's pool as it is: dropping it would wake threads that are not here.
