@@ -23,7 +23,7 @@ OPERATORS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softmax": "S
 
 
 def network() -> apbt_rs.Network:
-    """Train [30, 16, 2] for a moment: the paper's outputs are one for each of two classes."""
+    """Train [30, 16, 2] for a moment, on two targets: of two classes one output would do."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 30))
     y = rng.normal(size=(300, 2))

@@ -55,11 +55,11 @@ def fit(work: Workload, hidden: list[int], seed: int) -> None:
 
 def theirs(work: Workload, pool: joblib.Parallel) -> float:
     """Microseconds per example-update of scikit-learn, one fit on each core at a time."""
-    started = time.perf_counter()
     fits = FITS[work.name]
     # A few epochs of the tiny ones: a fit is minutes long.
     work = replace(work, epochs=min(work.epochs, 50))
     shapes = [topology[1:-1] for topology in work.topologies[:fits]]
+    started = time.perf_counter()
     pool(joblib.delayed(fit)(work, hidden, seed) for seed, hidden in enumerate(shapes))
     seconds = time.perf_counter() - started
     return 1e6 * seconds / (fits * work.epochs * len(work.y))

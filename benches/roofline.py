@@ -35,10 +35,10 @@ def share(work: Workload, rounds: int, threads: int, seconds: float) -> str:
     rate, peak = (statistics.median(column) / 1e9 for column in zip(*measured, strict=True))
     shares = [rate / peak for rate, peak in measured]
     low, middle, high = min(shares), statistics.median(shares), max(shares)
-    line = f"{100 * LINES[work.name]:.0f} %" if work.name in LINES else ""
     return (
         f"| {work.name} | {_core.INSTRUCTIONS} | {threads} | {rate:.0f} | {peak:.0f} | "
-        f"{100 * middle:.1f} % | {100 * low:.1f} to {100 * high:.1f} % | {line} |"
+        f"{100 * middle:.1f} % | {100 * low:.1f} to {100 * high:.1f} % | "
+        f"{100 * LINES[work.name]:.0f} % |"
     )
 
 

@@ -112,7 +112,7 @@ def workloads(*, quick: bool = False) -> list[Workload]:
         Workload("W1", iris_X, iris_y, 80, (10, 10, 10, 10), "sigmoid", 1, tiny),
         Workload("W2", iris_X, iris_y, 80, (), "sigmoid", 1, tiny, paper),
         Workload("W3", tennis_X, play.to_numpy(), 80, (6,), "sigmoid", 1, 5 * tiny),
-        # Twice the eight rows, since two of each class are kept.
+        # The eight rows four times: two of each are kept, two are trained on.
         Workload(
             "W4",
             np.tile(eight, (4, 1)),

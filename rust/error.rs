@@ -26,3 +26,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub(crate) fn invalid(argument: &'static str, problem: impl Into<String>) -> Error {
     Error::Invalid { argument, problem: problem.into() }
 }
+
+/// An [`Error::Corrupt`].
+pub(crate) fn corrupt(problem: impl Into<String>) -> Error {
+    Error::Corrupt(problem.into())
+}

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::{Archive, Snapshot};
 use crate::dataset::Dataset;
-use crate::error::{Error, Result, invalid};
+use crate::error::{Result, corrupt, invalid};
 use crate::exploring::{exploit, explore};
 use crate::history::History;
 use crate::hyperparameters::{BATCH_SIZE, NAMES, OPTIMIZER, OPTIMIZERS, Table};
@@ -64,7 +64,7 @@ impl Run {
     /// A run whose parts fit together.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the argument that does not fit.
+    /// [`crate::error::Error::Invalid`] naming the argument that does not fit.
     pub fn new(dataset: Dataset, space: Space, judge: Judge, seed: u64) -> Result<Self> {
         space.check()?;
         Ok(Self { dataset, space, judge, seed })
@@ -73,7 +73,7 @@ impl Run {
     /// A population of `k` members, drawn but not scored.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a population of fewer than two.
+    /// [`crate::error::Error::Invalid`] for a population of fewer than two.
     pub fn start(&self, k: usize) -> Result<State> {
         if k < 2 || u32::try_from(k).is_err() {
             return Err(invalid("k", format!("must be at least 2, not {k}")));
@@ -91,7 +91,7 @@ impl Run {
     /// Trains every member; if stopped, leaves all as they were.
     ///
     /// # Errors
-    /// [`Error::Stopped`] if `stop` was set.
+    /// [`crate::error::Error::Stopped`] if `stop` was set.
     pub fn train(&self, state: &mut State, epochs: u64, stop: &AtomicBool) -> Result<()> {
         training::train(&self.dataset, &mut state.population, epochs, stop)
     }
@@ -100,7 +100,7 @@ impl Run {
     /// the members' scores where the metric is the user's own.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when `custom` does not fit.
+    /// [`crate::error::Error::Invalid`] when `custom` does not fit.
     pub fn score(
         &self,
         state: &mut State,
@@ -131,7 +131,7 @@ impl Run {
     /// explores.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a plan that is not for this population.
+    /// [`crate::error::Error::Invalid`] for a plan that is not for this population.
     pub fn apply(&self, state: &mut State, plan: &[Action]) -> Result<()> {
         let k = state.population.len();
         let within = |action: &Action| match action {
@@ -174,7 +174,7 @@ impl Run {
 /// Runs `generations` full generations, the paper's Algorithm 1.
 ///
 /// # Errors
-/// [`Error::Stopped`] if `stop` was set; the state is then that of the last full generation, or of
+/// [`crate::error::Error::Stopped`] if `stop` was set; the state is then that of the last full generation, or of
 /// the population before it was scored.
 pub fn evolve(
     run: &Run,
@@ -202,7 +202,7 @@ impl State {
     /// The state as bytes.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if it cannot be written down, which no state of this crate's making does.
+    /// [`crate::error::Error::Corrupt`] if it cannot be written down, which no state of this crate's making does.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         to_bytes(self)
     }
@@ -210,7 +210,7 @@ impl State {
     /// A state from bytes, once it is found to be one of this run.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if it is not.
+    /// [`crate::error::Error::Corrupt`] if it is not.
     pub fn from_bytes(bytes: &[u8], run: &Run) -> Result<Self> {
         let state: Self = from_bytes(bytes)?;
         if state.fits(run) { Ok(state) } else { Err(corrupt("not a state of this run")) }
@@ -247,7 +247,7 @@ impl Run {
     /// The run as bytes.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if it cannot be written down, which no run of this crate's making does.
+    /// [`crate::error::Error::Corrupt`] if it cannot be written down, which no run of this crate's making does.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         to_bytes(self)
     }
@@ -255,13 +255,13 @@ impl Run {
     /// A run from bytes, once its parts are found to fit together.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if they do not.
+    /// [`crate::error::Error::Corrupt`] if they do not.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let run: Self = from_bytes(bytes)?;
         let table = Table::new(run.space.table.domains().to_vec());
         let checks = [run.dataset.check(), run.space.check(), run.judge.check(), table.map(drop)];
         match checks.into_iter().find_map(Result::err) {
-            Some(error) => Err(corrupt(&format!("not a run: {error}"))),
+            Some(error) => Err(corrupt(format!("not a run: {error}"))),
             None => Ok(run),
         }
     }
@@ -275,16 +275,12 @@ fn known(values: &[f64]) -> bool {
         && (0..OPTIMIZERS.len()).any(|place| place as f64 == values[OPTIMIZER])
 }
 
-fn corrupt(problem: &str) -> Error {
-    Error::Corrupt(problem.to_owned())
-}
-
 /// A value as bytes, in the compact format of the `postcard` crate.
 pub(crate) fn to_bytes(value: &impl Serialize) -> Result<Vec<u8>> {
-    postcard::to_stdvec(value).map_err(|error| Error::Corrupt(format!("not written: {error}")))
+    postcard::to_stdvec(value).map_err(|error| corrupt(format!("not written: {error}")))
 }
 
 /// A value from its bytes.
 pub(crate) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
-    postcard::from_bytes(bytes).map_err(|error| Error::Corrupt(format!("not readable: {error}")))
+    postcard::from_bytes(bytes).map_err(|error| corrupt(format!("not readable: {error}")))
 }

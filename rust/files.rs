@@ -14,7 +14,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, corrupt};
 use crate::network::{Activation, Network};
 
 const HEADER: &str = "apbt_rs";
@@ -23,7 +23,7 @@ const NO_HASH: [u8; 64] = [b'0'; 64];
 /// The bytes of a file that holds a network and a header.
 ///
 /// # Errors
-/// [`Error::Corrupt`] if they do not fit into the format's limits.
+/// [`crate::error::Error::Corrupt`] if they do not fit into the format's limits.
 pub fn write(network: &Network, header: &str) -> Result<Vec<u8>> {
     let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     for (index, layer) in network.layers().enumerate() {
@@ -60,18 +60,18 @@ pub fn write(network: &Network, header: &str) -> Result<Vec<u8>> {
 /// The header of a file, the hash having been checked.
 ///
 /// # Errors
-/// [`Error::Corrupt`] saying what is wrong with the bytes.
+/// [`crate::error::Error::Corrupt`] saying what is wrong with the bytes.
 pub fn read_header(bytes: &[u8]) -> Result<String> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
     let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(HEADER));
     let Some((hash, header)) = entry.and_then(|entry| entry.split_at_checked(NO_HASH.len())) else {
-        return Err(Error::Corrupt("not a network saved by apbt-rs".to_owned()));
+        return Err(corrupt("not a network saved by apbt-rs"));
     };
     let place = hash_place(bytes, hash.as_bytes())?;
     let mut unsigned = bytes.to_vec();
     unsigned[place..place + NO_HASH.len()].copy_from_slice(&NO_HASH);
     if hash_of(&unsigned) != hash {
-        return Err(Error::Corrupt("the file is damaged: its hash does not match".to_owned()));
+        return Err(corrupt("the file is damaged: its hash does not match"));
     }
     Ok(header.to_owned())
 }
@@ -79,11 +79,11 @@ pub fn read_header(bytes: &[u8]) -> Result<String> {
 /// The network in a file whose header names the activations.
 ///
 /// # Errors
-/// [`Error::Corrupt`] saying what is wrong with the bytes.
+/// [`crate::error::Error::Corrupt`] saying what is wrong with the bytes.
 pub fn read_network(bytes: &[u8], activations: Vec<Activation>) -> Result<Network> {
     let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
     if tensors.tensor(&format!("layer.{}.weight", activations.len())).is_ok() {
-        return Err(Error::Corrupt("the file has more layers than activations".to_owned()));
+        return Err(corrupt("the file has more layers than activations"));
     }
     let mut topology = Vec::new();
     let (mut parameters, mut mask) = (Vec::new(), Vec::new());
@@ -94,17 +94,17 @@ pub fn read_network(bytes: &[u8], activations: Vec<Activation>) -> Result<Networ
             if tensor.dtype() == dtype {
                 Ok(tensor)
             } else {
-                Err(Error::Corrupt(format!("{name} has another type than it should")))
+                Err(corrupt(format!("{name} has another type than it should")))
             }
         };
         let weight = tensor("weight", Dtype::F32)?;
         let [inputs, outputs] = weight.shape()[..] else {
-            return Err(Error::Corrupt(format!("layer.{index}.weight is no matrix")));
+            return Err(corrupt(format!("layer.{index}.weight is no matrix")));
         };
         if index == 0 {
             topology.push(inputs);
         } else if topology.last() != Some(&inputs) {
-            return Err(Error::Corrupt(format!("layer.{index} does not fit the layer before")));
+            return Err(corrupt(format!("layer.{index} does not fit the layer before")));
         }
         topology.push(outputs);
         parameters.extend(floats(weight.data()));
@@ -131,7 +131,7 @@ fn hash_place(bytes: &[u8], hash: &[u8]) -> Result<usize> {
     let mut places = bytes.windows(wanted.len()).enumerate().filter(|(_, part)| *part == wanted);
     match (places.next(), places.next()) {
         (Some((place, _)), None) => Ok(place + before.len()),
-        _ => Err(Error::Corrupt("the file has no hash where one should be".to_owned())),
+        _ => Err(corrupt("the file has no hash where one should be")),
     }
 }
 
@@ -145,5 +145,5 @@ fn hash_of(bytes: &[u8]) -> String {
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Error {
-    Error::Corrupt(format!("not a readable safetensors file: {error}"))
+    corrupt(format!("not a readable safetensors file: {error}"))
 }

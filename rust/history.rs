@@ -41,6 +41,27 @@ pub struct History {
     pub hyperparameters: [Vec<Option<f64>>; NAMES.len()],
 }
 
+/// Hands the names of all columns but the hyperparameters' to a macro.
+macro_rules! with_columns {
+    ($work:ident) => {
+        $work!(
+            generation,
+            epoch,
+            member,
+            event,
+            parent,
+            train_loss,
+            validation_loss,
+            validation_score,
+            log_fitness,
+            fitness,
+            size,
+            topology,
+            activation
+        )
+    };
+}
+
 impl History {
     /// Writes down a generation.
     pub fn add(&mut self, members: &[Member], scores: &[Score], generation: u64) {
@@ -83,39 +104,25 @@ impl History {
     #[must_use]
     pub fn since(&self, first: usize) -> Self {
         let first = first.min(self.len());
-        Self {
-            generation: self.generation[first..].to_vec(),
-            epoch: self.epoch[first..].to_vec(),
-            member: self.member[first..].to_vec(),
-            event: self.event[first..].to_vec(),
-            parent: self.parent[first..].to_vec(),
-            train_loss: self.train_loss[first..].to_vec(),
-            validation_loss: self.validation_loss[first..].to_vec(),
-            validation_score: self.validation_score[first..].to_vec(),
-            log_fitness: self.log_fitness[first..].to_vec(),
-            fitness: self.fitness[first..].to_vec(),
-            size: self.size[first..].to_vec(),
-            topology: self.topology[first..].to_vec(),
-            activation: self.activation[first..].to_vec(),
-            hyperparameters: self.hyperparameters.each_ref().map(|one| one[first..].to_vec()),
+        macro_rules! rest {
+            ($($column:ident),*) => {
+                Self {
+                    $($column: self.$column[first..].to_vec(),)*
+                    hyperparameters: self.hyperparameters.each_ref().map(|c| c[first..].to_vec()),
+                }
+            };
         }
+        with_columns!(rest)
     }
 
     /// Adds another history's rows.
     pub fn append(&mut self, mut other: Self) {
-        self.generation.append(&mut other.generation);
-        self.epoch.append(&mut other.epoch);
-        self.member.append(&mut other.member);
-        self.event.append(&mut other.event);
-        self.parent.append(&mut other.parent);
-        self.train_loss.append(&mut other.train_loss);
-        self.validation_loss.append(&mut other.validation_loss);
-        self.validation_score.append(&mut other.validation_score);
-        self.log_fitness.append(&mut other.log_fitness);
-        self.fitness.append(&mut other.fitness);
-        self.size.append(&mut other.size);
-        self.topology.append(&mut other.topology);
-        self.activation.append(&mut other.activation);
+        macro_rules! append {
+            ($($column:ident),*) => {
+                $(self.$column.append(&mut other.$column);)*
+            };
+        }
+        with_columns!(append);
         for (column, more) in self.hyperparameters.iter_mut().zip(&mut other.hyperparameters) {
             column.append(more);
         }
@@ -124,27 +131,18 @@ impl History {
     /// Whether it is one of `k` members through all generations up to this one.
     #[must_use]
     pub fn fits(&self, k: usize, generation: u64) -> bool {
-        let rows = self.generation.len();
-        let lengths = [
-            self.epoch.len(),
-            self.member.len(),
-            self.event.len(),
-            self.parent.len(),
-            self.train_loss.len(),
-            self.validation_loss.len(),
-            self.validation_score.len(),
-            self.log_fitness.len(),
-            self.fitness.len(),
-            self.size.len(),
-            self.topology.len(),
-            self.activation.len(),
-        ];
+        macro_rules! lengths {
+            ($($column:ident),*) => {
+                [$(self.$column.len()),*]
+            };
+        }
+        let rows = self.len();
         let place = |row: usize| (self.generation[row], self.member[row] as usize);
         let layers = |(units, hidden): (&Vec<usize>, &Vec<Activation>)| {
             units.len() >= 2 && units.len() == hidden.len() + 2
         };
         k > 0
-            && lengths.iter().all(|&length| length == rows)
+            && with_columns!(lengths).iter().all(|&length| length == rows)
             && self.hyperparameters.iter().all(|column| column.len() == rows)
             && u64::try_from(rows / k).is_ok_and(|all| all.checked_sub(1) == Some(generation))
             && (0..rows).all(|row| place(row) == ((row / k) as u64, row % k))

@@ -208,6 +208,14 @@ def test_hostile_parts_with_right_hashes_give_clean_errors(data: st.DataObject) 
     found.history(0)
 
 
+def test_numbers_of_numpy_are_kept(path: Path) -> None:
+    numbers = {"k": np.int64(10), "epochs": np.int32(30), "patience": np.uint8(50)}
+    numbers |= {"readiness": np.int64(5), "seed": np.uint64(0)}
+    whole = apbt_rs.run(X, Y, **QUICK | numbers, checkpoint=path)
+    assert same(apbt_rs.resume(path, progress=False), whole)
+    assert same(whole, apbt_rs.run(X, Y, **QUICK))
+
+
 def test_a_run_without_a_checkpoint_warns_of_nothing(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

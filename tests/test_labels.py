@@ -12,8 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder
 
-from apbt_rs._columns import is_text
 from apbt_rs._targets import Targets, class_codes, read_target
+from apbt_rs._values import is_text
 
 LABELS: dict[str, Any] = {
     "int": (st.integers(-3, 3), pl.Int8),

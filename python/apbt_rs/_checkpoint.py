@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import shutil
 import tempfile
@@ -31,7 +30,7 @@ import polars as pl
 from apbt_rs import _core, _fields
 from apbt_rs._data import Data
 from apbt_rs._encoding import Encoder
-from apbt_rs._files import pack, unpack, write
+from apbt_rs._files import allow, check_folder, pack, read_json, unpack, write, write_json
 from apbt_rs._metrics import Metric, resolve
 from apbt_rs._settings import RULES, Settings
 from apbt_rs._targets import Targets
@@ -59,9 +58,21 @@ def check_path(checkpoint: Any) -> Path | None:
             f"checkpoint={str(path)!r}: is there already: go on with apbt_rs.resume, remove it, or "
             "name another folder"
         )
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"checkpoint={str(path)!r}: there is no folder {path.parent}: make it")
+    check_folder(path, f"checkpoint={str(path)!r}")
     return path
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run consists of, and its checkpoint holds; `settings` has nothing left to fill in."""
+
+    core: _core.Evolution
+    data: Data
+    settings: Settings
+    metric: Metric
+    output: str
+    seconds: float  # that it has taken
+    checkpoint: Checkpoint | None
 
 
 class Checkpoint:
@@ -79,13 +90,13 @@ class Checkpoint:
         """Return whether it is time to write again."""
         return time.monotonic() - self.written >= INTERVAL
 
-    def save(self, core: _core.Evolution, run: Callable[[], bytes], seconds: float) -> None:
+    def save(self, parts: Parts) -> None:
         """Write what is new; a disk that refuses is a warning, and the run goes on."""
         try:
             if self.made:
-                self._save(self.path, core, seconds)
+                self._save(self.path, parts)
             else:
-                self._make(core, run(), seconds)
+                self._make(parts)
             self.failed = False
         except OSError as error:
             if not self.failed:
@@ -98,25 +109,24 @@ class Checkpoint:
             self.failed = True
         self.written = time.monotonic()
 
-    def _make(self, core: _core.Evolution, run: bytes, seconds: float) -> None:
+    def _make(self, parts: Parts) -> None:
         parent = self.path.absolute().parent
         temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{self.path.name}."))
         try:
-            write(temporary / "run", run)
+            write(temporary / "run", run_to_bytes(parts))
             (temporary / "history").touch()
             self.rows = self.length = 0
-            self._save(temporary, core, seconds)
-            mask = os.umask(0)
-            os.umask(mask)
-            temporary.chmod(0o777 & ~mask)
+            self._save(temporary, parts)
+            allow(temporary, 0o777)
             temporary.rename(self.path)
             self.made = True
         finally:
             if not self.made:
                 shutil.rmtree(temporary, ignore_errors=True)
 
-    def _save(self, folder: Path, core: _core.Evolution, seconds: float) -> None:
-        rows, length = core.n_rows, self.length
+    def _save(self, folder: Path, parts: Parts) -> None:
+        core, length = parts.core, self.length
+        rows = core.n_rows
         if rows > self.rows:
             chunk = core.history_to_bytes(self.rows)
             with (folder / "history").open("r+b") as file:
@@ -128,41 +138,19 @@ class Checkpoint:
                 length = file.tell()
                 file.flush()
                 os.fsync(file.fileno())
-        facts = {"history": length, "rows": rows, "seconds": seconds}
-        write(folder / "state", pack(_STATE, [_json(facts), core.state_to_bytes()]))
+        facts = {"history": length, "rows": rows, "seconds": parts.seconds}
+        write(folder / "state", pack(_STATE, [write_json(facts).encode(), core.state_to_bytes()]))
         self.rows, self.length = rows, length
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a checkpoint holds."""
-
-    core: _core.Evolution
-    data: Data
-    settings: Settings
-    metric: Metric
-    output: str
-    seconds: float
-    checkpoint: Checkpoint
-
-
-def run_to_bytes(
-    core: _core.Evolution,
-    data: Data,
-    settings: Settings,
-    *,
-    epochs: int,
-    readiness: int,
-    metric: Metric,
-    output: str,
-    seed: int,
-) -> bytes:
+def run_to_bytes(parts: Parts) -> bytes:
     """Return the bytes of the file `run`."""
+    data, settings, metric = parts.data, parts.settings, parts.metric
     facts = {
         "version": _core.__version__,
         "k": settings.k,
-        "epochs": epochs,
-        "readiness": readiness,
+        "epochs": settings.epochs,
+        "readiness": settings.readiness,
         "rule": settings.rule,
         "patience": settings.patience,
         "task": data.targets.task,
@@ -171,8 +159,8 @@ def run_to_bytes(
         "response": metric.response,
         "constant": metric.constant,
         "perfect": metric.perfect,
-        "output": output,
-        "seed": seed,
+        "output": parts.output,
+        "seed": settings.seed,
         "encoder": data.encoder.to_dict(),
         "targets": data.targets.to_dict(),
     }
@@ -180,7 +168,10 @@ def run_to_bytes(
     data.frame.write_ipc(frame)
     weights = b"" if data.weights is None else np.array(data.weights, "<f8").tobytes()
     test = b"" if data.test is None else data.test.astype("<u4").tobytes()
-    return pack(_RUN, [_json(facts), core.run_to_bytes(), frame.getvalue(), weights, test])
+    return pack(
+        _RUN,
+        [write_json(facts).encode(), parts.core.run_to_bytes(), frame.getvalue(), weights, test],
+    )
 
 
 def read(
@@ -218,8 +209,8 @@ def _parts(
 ) -> Parts:
     head, run, target, weight, test = _unpacked(_RUN, files[0], 5, "run")
     state_head, state = _unpacked(_STATE, files[1], 2, "state")
-    facts = _fields.fields(_load(head), _FACTS, "run")
-    progress = _fields.fields(_load(state_head), ["history", "rows", "seconds"], "state")
+    facts = _fields.fields(read_json(head), _FACTS, "run")
+    progress = _fields.fields(read_json(state_head), ["history", "rows", "seconds"], "state")
     length = _fields.whole(progress["history"], "state.history")
     chunks = _chunks(files[2], length)
     encoder, targets = Encoder.from_dict(facts["encoder"]), Targets.from_dict(facts["targets"])
@@ -340,14 +331,3 @@ def _one_of(value: object, known: Sequence[str], where: str) -> str:
     if value not in known:
         raise ValueError(f"{where}: {value!r:.80} is none of {list(known)}")
     return str(value)
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False).encode()
-
-
-def _load(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not readable: {error}") from error

@@ -13,13 +13,13 @@ from typing import Any
 import polars as pl
 
 from apbt_rs import _core, _reproduce
-from apbt_rs._files import load
+from apbt_rs._files import check_folder, load
 from apbt_rs._network import Network
 from apbt_rs._result import Result
 from apbt_rs._run import resume, run
 from apbt_rs._settings import RULES
 from apbt_rs._tables import REFUSALS
-from apbt_rs._tabular_files import NAMES, check_folder, check_writable, read_frame, write_frame
+from apbt_rs._tabular_files import NAMES, check_writable, read_frame, write_frame
 
 __all__ = ["main"]
 
@@ -156,8 +156,7 @@ def _add_resume(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    check_folder(arguments.out, "--out")
-    check_writable(arguments.history, "--history")
+    _check_outcome(arguments)
     frame = read_frame(arguments.data)
     weight = [] if arguments.weight is None else [arguments.weight]
     named = [*arguments.target, *arguments.drop, *weight]
@@ -191,8 +190,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _resume(arguments: argparse.Namespace) -> int:
-    check_folder(arguments.out, "--out")
-    check_writable(arguments.history, "--history")
+    _check_outcome(arguments)
     result = resume(
         arguments.checkpoint,
         epochs=arguments.epochs,
@@ -201,6 +199,13 @@ def _resume(arguments: argparse.Namespace) -> int:
         progress=not arguments.quiet,
     )
     return _finish(arguments, result)
+
+
+def _check_outcome(arguments: argparse.Namespace) -> None:
+    """Raise a ValueError, before any work, if what comes of it could not be written."""
+    if arguments.out is not None:
+        check_folder(arguments.out, f"--out {arguments.out}")
+    check_writable(arguments.history, "--history")
 
 
 def _finish(arguments: argparse.Namespace, result: Result) -> int:

@@ -28,6 +28,7 @@ __all__ = [
     "Snapshot",
     "__version__",
     "column_statistics",
+    "default_threads",
     "evaluate",
     "peak",
     "permutation",
@@ -178,3 +179,4 @@ def evaluate(
     metric: str,
 ) -> tuple[float, float]: ...
 def peak(n_jobs: int, seconds: float) -> float: ...
+def default_threads() -> int: ...

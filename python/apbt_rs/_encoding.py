@@ -15,19 +15,9 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _fields
-from apbt_rs._columns import (
-    AsIs,
-    Drop,
-    OneHot,
-    Standardize,
-    is_identifier,
-    is_text,
-    kind_of,
-    missing_values,
-    numbers,
-    place,
-)
+from apbt_rs._columns import AsIs, Drop, OneHot, Standardize, useless
 from apbt_rs._tables import has_names, read_table, select_columns
+from apbt_rs._values import is_text, kind_of, numbers, place
 
 __all__ = ["Encoder", "read_table"]
 
@@ -79,17 +69,9 @@ class Encoder:
         """
 
         def operation(series: pl.Series) -> Operation:
-            if missing_values(series).all():
+            if (reason := useless(series)) is not None:
                 warnings.warn(
-                    f"{place(series.name, argument)} is left out: all its values are missing",
-                    UserWarning,
-                    stacklevel=2,
-                )
-                return Drop(series.name)
-            if is_identifier(series):
-                warnings.warn(
-                    f"{place(series.name, argument)} is left out: its {len(series)} texts are all "
-                    "different, as names and keys are, and nothing can be learned from them",
+                    f"{place(series.name, argument)} is left out: {reason}",
                     UserWarning,
                     stacklevel=2,
                 )

@@ -10,19 +10,24 @@ from typing import Any
 import polars as pl
 
 from apbt_rs import _core
-from apbt_rs._checkpoint import Checkpoint, Parts, check_path, run_to_bytes
+from apbt_rs._checkpoint import Checkpoint, Parts, check_path
 from apbt_rs._data import Data, prepare
 from apbt_rs._frames import history_frame, schedule_frame
 from apbt_rs._metrics import Metric, resolve
 from apbt_rs._network import Network, answers_from_outputs
 from apbt_rs._progress import Progress
 from apbt_rs._result import Result
-from apbt_rs._settings import Preset, Settings
+from apbt_rs._settings import (
+    Preset,
+    Settings,
+    automatic_epochs,
+    automatic_fitness,
+    automatic_objective,
+)
 from apbt_rs._space import Space
 
 __all__ = ["Evolution", "Generation"]
 
-PAPER_FITNESS = (1.09, 1.02)
 _SLICE = 0.25  # seconds of training between two looks at the clock
 
 
@@ -64,73 +69,73 @@ class Evolution(Iterator[Generation]):
     def __init__(
         self, X: Any, y: Any, sample_weight: Any, settings: Settings, preset: Preset
     ) -> None:
-        self._started = time.monotonic()
+        started = time.monotonic()
         path = check_path(settings.checkpoint)
-        self._checkpoint = None if path is None else Checkpoint(path)
         space = Space.of(settings.space, preset.space)
-        self._seed = settings.drawn_seed()
-        self._data = prepare(X, y, sample_weight, settings, preset, self._seed)
-        targets = self._data.targets
-        self._metric = resolve(settings.metric, targets.task)
-        self._settings = settings
-        rows = len(self._data.train)
-        self._epochs = settings.epochs or automatic_epochs(rows)
-        self._readiness = settings.readiness or max(1, min(30, self._epochs // 10))
-        self._output, loss = _objective(targets.task, targets.n_outputs, preset)
-        inputs = self._data.inputs
+        seed = settings.drawn_seed()
+        data = prepare(X, y, sample_weight, settings, preset, seed)
+        targets = data.targets
+        metric = resolve(settings.metric, targets.task)
+        epochs = settings.epochs or automatic_epochs(len(data.train))
+        readiness = settings.readiness or max(1, min(30, epochs // 10))
+        output, loss = automatic_objective(targets.task, targets.n_outputs, preset)
         score_base, size_base = settings.fitness or automatic_fitness(
-            inputs.shape[1], targets.n_outputs, preset
+            data.inputs.shape[1], targets.n_outputs, preset
         )
-        self._core = _core.Evolution(
-            inputs,
-            self._data.outputs,
+        core = _core.Evolution(
+            data.inputs,
+            data.outputs,
             task=targets.task,
-            output=self._output,
+            output=output,
             loss=loss,
             decay_biases=preset.decay_biases,
             target_scale=targets.scale,
-            sample_weight=self._data.weights,
-            train=self._data.train,
-            validation=self._data.validation,
-            seed=self._seed,
+            sample_weight=data.weights,
+            train=data.train,
+            validation=data.validation,
+            seed=seed,
             k=settings.k,
             space=space.domains,
             activations=space.activations,
-            metric=self._metric.core_name,
-            anchors=self._metric.anchors,
+            metric=metric.core_name,
+            anchors=metric.anchors,
             score_base=float(score_base),
             size_base=float(size_base),
             n_jobs=settings.threads(),
         )
-        self._scored = False
-        self._goal = 0  # epochs at which the generation in work is complete
-        self._stopped_by: str | None = None
-        self._epoch_seconds = 0.0
-        self._seconds_before = 0.0
+        settings = replace(settings, epochs=epochs, readiness=readiness, seed=seed)
+        checkpoint = None if path is None else Checkpoint(path)
+        self._begin(Parts(core, data, settings, metric, output, 0.0, checkpoint), started)
 
     @classmethod
     def resumed(cls, parts: Parts) -> Evolution:
         """Return the run that a checkpoint holds."""
         evolution = cls.__new__(cls)
-        settings = parts.settings
-        assert settings.epochs is not None  # a checkpoint has them
-        assert settings.readiness is not None
-        evolution._started = time.monotonic()
-        evolution._checkpoint = parts.checkpoint
-        evolution._seed = settings.drawn_seed()
-        evolution._data = parts.data
-        evolution._metric = parts.metric
-        evolution._settings = settings
-        evolution._epochs = settings.epochs
-        evolution._readiness = settings.readiness
-        evolution._output = parts.output
-        evolution._core = parts.core
+        evolution._begin(parts, time.monotonic())
         evolution._scored = True
         evolution._goal = parts.core.epoch
-        evolution._stopped_by = None
-        evolution._epoch_seconds = 0.0
-        evolution._seconds_before = parts.seconds
         return evolution
+
+    def _begin(self, parts: Parts, started: float) -> None:
+        settings = parts.settings
+        assert settings.epochs is not None  # whoever made the parts has filled them in
+        assert settings.readiness is not None
+        assert settings.seed is not None
+        self._core = parts.core
+        self._data = parts.data
+        self._settings = settings
+        self._epochs = settings.epochs
+        self._readiness = settings.readiness
+        self._seed = settings.seed
+        self._metric = parts.metric
+        self._output = parts.output
+        self._checkpoint = parts.checkpoint
+        self._started = started
+        self._seconds_before = parts.seconds
+        self._scored = False
+        self._goal = 0  # epochs at which the generation in work is complete
+        self._stopped_by: str | None = None
+        self._epoch_seconds = 0.0
 
     def __iter__(self) -> Evolution:
         return self
@@ -261,18 +266,17 @@ class Evolution(Iterator[Generation]):
             return
         last = epoch + self._readiness > self._epochs or self._ended_by() is not None
         if last or self._checkpoint.due():
-            self._checkpoint.save(self._core, self._run_to_bytes, self._seconds())
+            self._checkpoint.save(self._parts())
 
-    def _run_to_bytes(self) -> bytes:
-        return run_to_bytes(
+    def _parts(self) -> Parts:
+        return Parts(
             self._core,
             self._data,
             self._settings,
-            epochs=self._epochs,
-            readiness=self._readiness,
-            metric=self._metric,
-            output=self._output,
-            seed=self._seed,
+            self._metric,
+            self._output,
+            self._seconds(),
+            self._checkpoint,
         )
 
     def _seconds(self) -> float:
@@ -347,32 +351,6 @@ class Evolution(Iterator[Generation]):
         run, core, history = state["_core"]
         threads = self._settings.threads()
         self._core = _core.Evolution.from_parts(run, core, [history], threads)
-
-
-def automatic_epochs(rows: int) -> int:
-    """Return the default number of epochs: 300, fewer for tables of more than 1,000 rows."""
-    return max(20, min(300, 300_000 // rows))
-
-
-def automatic_fitness(n_inputs: int, n_outputs: int, preset: Preset) -> tuple[float, float]:
-    """Return fitness's two bases: the paper's, with a gentler price of size for larger tables.
-
-    The network without a hidden layer has `n_inputs · n_outputs` weights, 12 for Iris. Where it
-    has more, a weight costs as much less, so that this network's price stays what it is there.
-    """
-    score_base, size_base = PAPER_FITNESS
-    if not preset.sigmoid_outputs:
-        size_base = 1 + (size_base - 1) * min(1.0, 12 / (n_inputs * n_outputs))
-    return score_base, size_base
-
-
-def _objective(task: str, n_outputs: int, preset: Preset) -> tuple[str, str]:
-    """Return the output layer's activation and the loss that training makes small."""
-    if task == "regression":
-        return "identity", "squared_error"
-    if preset.sigmoid_outputs:
-        return "sigmoid", "squared_error"
-    return ("sigmoid" if n_outputs == 1 else "softmax"), "cross_entropy"
 
 
 def _response(data: Data, output: str, metric: Metric, outputs: Any) -> Any:

@@ -80,13 +80,24 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         # The temporary file is for its owner alone; the saved one is as any new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
+        allow(Path(temporary), 0o666)
         Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def allow(path: Path, mode: int) -> None:
+    """Give what was made for its owner alone the permissions of anything new."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(mode & ~mask)
+
+
+def check_folder(path: Path, argument: str) -> None:
+    """Raise a ValueError, before any work, if there is no folder for a new file."""
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"{argument}: there is no folder {path.parent}: make it")
 
 
 def network_to_bytes(network: Network) -> bytes:
@@ -104,14 +115,14 @@ def network_to_bytes(network: Network) -> bytes:
         "hyperparameters": network.hyperparameters,
         "schedule": _schedule_to_json(network.lineage),
     }
-    return network.core.to_file(json.dumps(header, allow_nan=False))
+    return network.core.to_file(write_json(header))
 
 
 def network_from_bytes(data: bytes) -> Network:
     """Return the network in a file's bytes; raise ValueError if they are not sound."""
     from apbt_rs._network import Network
 
-    header = _json(_core.read_header(data))
+    header = read_json(_core.read_header(data))
     _check_format(header)
     names = ["format", "version", "activations", "encoder", "targets", "metric", "scores"]
     names += ["generation", "member", "hyperparameters", "schedule"]
@@ -151,7 +162,7 @@ def result_to_bytes(result: Result) -> bytes:
     result.history.write_parquet(history)
     networks = result.networks()
     rest = {"version": _core.__version__, **result.facts(), "names": [one[0] for one in networks]}
-    parts = [json.dumps(rest, allow_nan=False).encode(), history.getvalue()]
+    parts = [write_json(rest).encode(), history.getvalue()]
     parts += [network_to_bytes(network) for _, network in networks]
     return pack(_RESULT, parts)
 
@@ -189,7 +200,7 @@ def result_from_bytes(data: bytes) -> Result:
     from apbt_rs._result import Result
 
     parts = unpack(_RESULT, data)
-    facts = _json(parts[0].decode())
+    facts = read_json(parts[0].decode())
     history = pl.read_parquet(io.BytesIO(parts[1]))
     networks = [network_from_bytes(part) for part in parts[2:]]
     return Result.from_parts(facts, history, networks)
@@ -204,7 +215,13 @@ def _check_format(header: Any) -> None:
         )
 
 
-def _json(text: str) -> Any:
+def write_json(value: Any) -> str:
+    """Return plain data as JSON, which has no NaN."""
+    return json.dumps(value, allow_nan=False)
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return what JSON says; raise ValueError if it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

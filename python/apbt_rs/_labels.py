@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _fields
-from apbt_rs._columns import is_text, place, refuse_missing, shortened
+from apbt_rs._values import is_text, place, refuse_missing, shortened
 
 INTEGERS = ("Int8", "Int16", "Int32", "Int64", "Int128", "UInt8", "UInt16", "UInt32", "UInt64")
 FLOATS = ("Float32", "Float64")

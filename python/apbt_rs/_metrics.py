@@ -114,6 +114,8 @@ def metric(
     if response not in ("predict", "predict_proba"):
         raise ValueError(f"response={response!r}: expected 'predict' or 'predict_proba'")
     given = name or getattr(function, "__name__", type(function).__name__)
+    # Python's own numbers, which a checkpoint can hold.
+    constant, perfect = (None if one is None else float(one) for one in (constant, perfect))
     return Metric(str(given), function, constant, perfect, response)
 
 

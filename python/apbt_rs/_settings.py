@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apbt_rs import _core
 from apbt_rs._metrics import Metric
 from apbt_rs._space import DEFAULT_SPACE, PAPER_SPACE
 
 __all__ = ["DEFAULT", "PAPER", "RULES", "Preset", "Settings"]
 
 RULES = ("one_se", "best", "most_accurate")
+PAPER_FITNESS = (1.09, 1.02)
 MOST_THREADS = 1024  # systems refuse to start many more
 
 
@@ -71,10 +73,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check each setting by itself; what depends on the data is checked with it."""
-        _whole("k", self.k, 2)
+        self._whole("k", 2)
         for name in ("epochs", "readiness", "patience"):
-            if getattr(self, name) is not None:
-                _whole(name, getattr(self, name), 1)
+            self._whole(name, 1)
         if self.time_limit is not None:
             limit = self.time_limit
             if isinstance(limit, bool) or not isinstance(limit, numbers.Real):
@@ -83,13 +84,12 @@ class Settings:
                 raise ValueError(f"time_limit={limit!r}: expected more than 0 seconds")
         if self.rule not in RULES:
             raise ValueError(f"rule={self.rule!r}: {_nearest(self.rule, RULES)}")
-        if self.seed is not None:
-            _whole("seed", self.seed, 0)
-            if self.seed >= 2**64:
-                raise ValueError(f"seed={self.seed}: expected less than 2**64")
-        if self.n_jobs is not None and self.n_jobs != -1:
-            _whole("n_jobs", self.n_jobs, 1)
-            if self.n_jobs > MOST_THREADS:
+        self._whole("seed", 0)
+        if self.seed is not None and self.seed >= 2**64:
+            raise ValueError(f"seed={self.seed}: expected less than 2**64")
+        if self.n_jobs != -1:
+            self._whole("n_jobs", 1)
+            if self.n_jobs is not None and self.n_jobs > MOST_THREADS:
                 raise ValueError(f"n_jobs={self.n_jobs}: expected at most {MOST_THREADS}")
         if not isinstance(self.progress, bool):
             raise TypeError(f"progress={self.progress!r}: expected True or False")
@@ -103,30 +103,56 @@ class Settings:
         if self.fitness is not None:
             _check_fitness(self.fitness)
 
+    def _whole(self, name: str, least: int) -> None:
+        """Check a whole number, where one is given, and make it one of Python's own."""
+        value = getattr(self, name)
+        if value is None and name != "k":
+            return
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            raise TypeError(f"{name}={value!r}: expected a whole number of at least {least}")
+        if value < least:
+            raise ValueError(f"{name}={value!r}: expected at least {least}")
+        object.__setattr__(self, name, int(value))
+
     def drawn_seed(self) -> int:
         """Return the seed, or one from the system's entropy."""
-        return secrets.randbits(63) if self.seed is None else int(self.seed)
+        return secrets.randbits(63) if self.seed is None else self.seed
 
     def threads(self) -> int:
-        """Return the number of threads.
-
-        OMP_NUM_THREADS is what joblib tells its workers by, lest they take all processors each.
-        """
-        allowed = os.environ.get("OMP_NUM_THREADS", "")
-        if self.n_jobs is None and allowed.isdecimal() and int(allowed) > 0:
-            return min(int(allowed), MOST_THREADS)
-        if self.n_jobs is None or self.n_jobs == -1:
+        """Return the number of threads."""
+        if self.n_jobs is None:
+            return _core.default_threads()
+        if self.n_jobs == -1:
             if hasattr(os, "sched_getaffinity"):
                 return len(os.sched_getaffinity(0))
             return os.cpu_count() or 1
-        return int(self.n_jobs)
+        return self.n_jobs
 
 
-def _whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}={value!r}: expected a whole number of at least {least}")
-    if value < least:
-        raise ValueError(f"{name}={value!r}: expected at least {least}")
+def automatic_epochs(rows: int) -> int:
+    """Return the default number of epochs: 300, fewer for tables of more than 1,000 rows."""
+    return max(20, min(300, 300_000 // rows))
+
+
+def automatic_fitness(n_inputs: int, n_outputs: int, preset: Preset) -> tuple[float, float]:
+    """Return fitness's two bases: the paper's, with a gentler price of size for larger tables.
+
+    The network without a hidden layer has `n_inputs · n_outputs` weights, 12 for Iris. Where it
+    has more, a weight costs as much less, so that this network's price stays what it is there.
+    """
+    score_base, size_base = PAPER_FITNESS
+    if not preset.sigmoid_outputs:
+        size_base = 1 + (size_base - 1) * min(1.0, 12 / (n_inputs * n_outputs))
+    return score_base, size_base
+
+
+def automatic_objective(task: str, n_outputs: int, preset: Preset) -> tuple[str, str]:
+    """Return the output layer's activation and the loss that training makes small."""
+    if task == "regression":
+        return "identity", "squared_error"
+    if preset.sigmoid_outputs:
+        return "sigmoid", "squared_error"
+    return ("sigmoid" if n_outputs == 1 else "softmax"), "cross_entropy"
 
 
 def _check_fitness(fitness: Any) -> None:

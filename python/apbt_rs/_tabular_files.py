@@ -9,6 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from apbt_rs._files import check_folder
+
 __all__ = ["NAMES", "check_writable", "read_frame", "write_frame"]
 
 
@@ -69,13 +71,7 @@ def check_writable(path: Path | None, option: str) -> None:
         return
     if path.suffix.lower() not in _WRITERS:
         raise ValueError(f"{option} {path}: expected a name that ends in {', '.join(_WRITERS)}")
-    check_folder(path, option)
-
-
-def check_folder(path: Path | None, option: str) -> None:
-    """Raise a ValueError, before any work, if there is no folder for a file."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise ValueError(f"{option} {path}: there is no folder {path.parent}: make it")
+    check_folder(path, f"{option} {path}")
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _fields
-from apbt_rs._columns import AsIs, Standardize, is_text, numbers, place, statistics
+from apbt_rs._columns import AsIs, Standardize
 from apbt_rs._labels import Labels
 from apbt_rs._tables import has_names, read_target, select_columns
+from apbt_rs._values import is_text, numbers, place, statistics
 
 __all__ = ["Targets", "check_lengths", "class_codes", "read_target"]
 

@@ -35,12 +35,8 @@ use simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use simd::{Avx2, Avx512};
 
-#[cfg(feature = "python")]
-use crate::error::{Result, invalid};
-
-/// The environment variable that forbids wider instructions.
 #[cfg(any(feature = "python", target_arch = "x86_64"))]
-const VARIABLE: &str = "APBT_RS_INSTRUCTIONS";
+use crate::error::{Result, invalid};
 
 /// Members in training.
 pub(crate) trait Trainer {
@@ -93,7 +89,7 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 
 /// Instruction sets, each of which has those before it.
 #[cfg(target_arch = "x86_64")]
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Instructions {
     Baseline,
     Avx2,
@@ -120,17 +116,21 @@ impl Instructions {
     }
 }
 
+/// What the environment variable allows; the widest if it says nothing.
+#[cfg(target_arch = "x86_64")]
+fn allowed() -> Result<Instructions> {
+    let name = named(&Instructions::NAMES.map(|(name, _)| name))?;
+    let known = Instructions::NAMES.into_iter().find(|(known, _)| Some(*known) == name.as_deref());
+    Ok(known.map_or(Instructions::Avx512, |(_, set)| set))
+}
+
 #[cfg(target_arch = "x86_64")]
 fn instructions() -> Instructions {
     use std::sync::LazyLock;
 
-    static CHOSEN: LazyLock<Instructions> = LazyLock::new(|| {
-        let allowed = std::env::var(VARIABLE)
-            .ok()
-            .and_then(|wanted| Instructions::NAMES.into_iter().find(|(name, _)| *name == wanted));
-        let found = Instructions::found();
-        allowed.map_or(found, |(_, allowed)| if allowed < found { allowed } else { found })
-    });
+    // A wrong name is refused by `instruction_set`, where there is somebody to tell.
+    static CHOSEN: LazyLock<Instructions> =
+        LazyLock::new(|| allowed().unwrap_or(Instructions::Avx512).min(Instructions::found()));
     *CHOSEN
 }
 
@@ -138,24 +138,32 @@ fn instructions() -> Instructions {
 ///
 /// # Errors
 /// [`crate::error::Error::Invalid`] if the environment variable names none.
-#[cfg(feature = "python")]
+#[cfg(all(feature = "python", target_arch = "x86_64"))]
 pub(crate) fn instruction_set() -> Result<&'static str> {
-    #[cfg(target_arch = "x86_64")]
-    let names = Instructions::NAMES.map(|(name, _)| name);
-    #[cfg(not(target_arch = "x86_64"))]
-    let names = ["baseline"];
-    match std::env::var(VARIABLE) {
-        Ok(wanted) if !names.contains(&wanted.as_str()) => {
-            let problem = format!("{wanted:?} is not known here; expected one of {names:?}");
-            return Err(invalid(VARIABLE, problem));
-        }
-        _ => {}
-    }
-    #[cfg(target_arch = "x86_64")]
-    for (name, set) in Instructions::NAMES {
-        if set == instructions() {
-            return Ok(name);
-        }
-    }
+    allowed()?;
+    let chosen = Instructions::NAMES.into_iter().find(|(_, set)| *set == instructions());
+    Ok(chosen.map_or("baseline", |(name, _)| name))
+}
+
+/// The name of the one instruction set that there is.
+///
+/// # Errors
+/// [`crate::error::Error::Invalid`] if the environment variable names another.
+#[cfg(all(feature = "python", not(target_arch = "x86_64")))]
+pub(crate) fn instruction_set() -> Result<&'static str> {
+    named(&["baseline"])?;
     Ok("baseline")
+}
+
+/// What the environment variable says, which must be one of the names.
+#[cfg(any(feature = "python", target_arch = "x86_64"))]
+fn named(names: &[&str]) -> Result<Option<String>> {
+    const VARIABLE: &str = "APBT_RS_INSTRUCTIONS";
+    match std::env::var(VARIABLE) {
+        Ok(name) if !names.contains(&name.as_str()) => {
+            let problem = format!("{name:?} is not known here; expected one of {names:?}");
+            Err(invalid(VARIABLE, problem))
+        }
+        name => Ok(name.ok()),
+    }
 }

@@ -8,17 +8,20 @@ use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
 
+use super::domain::PyDomain;
+use super::history::columns;
 use super::matrix;
 use super::names::{activation, metric_of, task_of, unknown};
 use super::network::PySnapshot;
 use super::threads::Threads;
 use crate::dataset::{Dataset, Loss, Objective};
-use crate::error::Error;
+use crate::error::{Error, corrupt};
 use crate::evolution::{Run, State, from_bytes, to_bytes};
 use crate::history::History;
-use crate::hyperparameters::{Domain, NAMES, Scale, Table};
+use crate::hyperparameters::{Domain, NAMES, Table};
 use crate::member::Space;
 use crate::metrics::Answers;
 use crate::scoring::{self, Fitness, Judge};
@@ -26,34 +29,6 @@ use crate::selection::Action;
 
 /// How often a call that trains looks for Ctrl-C.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
-/// The values that one hyperparameter can take.
-#[pyclass(frozen, from_py_object, name = "Domain", module = "apbt_rs._core")]
-#[derive(Clone)]
-pub(super) struct PyDomain(Domain);
-
-#[pymethods]
-impl PyDomain {
-    #[staticmethod]
-    fn fixed(value: f64) -> Self {
-        Self(Domain::Fixed(value))
-    }
-
-    #[staticmethod]
-    fn choices(values: Vec<f64>, ordered: bool) -> Self {
-        Self(Domain::Choices { values, ordered })
-    }
-
-    #[staticmethod]
-    fn range(start: (f64, f64), bounds: (f64, f64), scale: &str, integer: bool) -> PyResult<Self> {
-        let scale = match scale {
-            "linear" => Scale::Linear,
-            "log" => Scale::Log,
-            "log_one_minus" => Scale::LogOneMinus,
-            _ => return Err(unknown("scale", scale)),
-        };
-        Ok(Self(Domain::Range { start, bounds, scale, integer }))
-    }
-}
 /// A run and its state: the four functions of a generation, and what they leave behind.
 #[pyclass(name = "Evolution", module = "apbt_rs._core")]
 pub(super) struct PyEvolution {
@@ -258,40 +233,9 @@ impl PyEvolution {
         self.state.archive.front().iter().cloned().map(PySnapshot).collect()
     }
 
-    /// The history's columns from a row on. Missing numbers are NaN, missing parents −1; the lists
-    /// stand end to end, `topology_length` and one hidden activation for each inner layer apart.
+    /// The history's columns from a row on; see [`columns`].
     fn history<'py>(&self, py: Python<'py>, first: usize) -> PyResult<Bound<'py, PyDict>> {
-        let history = &self.history;
-        let first = first.min(history.len());
-        let floats = |column: &[Option<f64>]| {
-            let values = column[first..].iter().map(|value| value.unwrap_or(f64::NAN));
-            values.collect::<Vec<_>>().into_pyarray(py)
-        };
-        let parent = history.parent[first..].iter().map(|parent| parent.map_or(-1, i64::from));
-        let event = history.event[first..].iter().map(|event| *event as u8);
-        let length = history.topology[first..].iter().map(|topology| topology.len() as u32);
-        let units = history.topology[first..].iter().flatten().map(|&units| units as u32);
-        let activation =
-            history.activation[first..].iter().flatten().map(|&activation| activation as u8);
-        let columns = PyDict::new(py);
-        columns.set_item("generation", history.generation[first..].to_vec().into_pyarray(py))?;
-        columns.set_item("epoch", history.epoch[first..].to_vec().into_pyarray(py))?;
-        columns.set_item("member", history.member[first..].to_vec().into_pyarray(py))?;
-        columns.set_item("event", event.collect::<Vec<_>>().into_pyarray(py))?;
-        columns.set_item("parent", parent.collect::<Vec<_>>().into_pyarray(py))?;
-        columns.set_item("train_loss", floats(&history.train_loss))?;
-        columns.set_item("validation_loss", floats(&history.validation_loss))?;
-        columns.set_item("validation_score", floats(&history.validation_score))?;
-        columns.set_item("log_fitness", history.log_fitness[first..].to_vec().into_pyarray(py))?;
-        columns.set_item("fitness", history.fitness[first..].to_vec().into_pyarray(py))?;
-        columns.set_item("size", history.size[first..].to_vec().into_pyarray(py))?;
-        columns.set_item("topology", units.collect::<Vec<_>>().into_pyarray(py))?;
-        columns.set_item("topology_length", length.collect::<Vec<_>>().into_pyarray(py))?;
-        columns.set_item("activation", activation.collect::<Vec<_>>().into_pyarray(py))?;
-        for (name, column) in NAMES.into_iter().zip(&history.hyperparameters) {
-            columns.set_item(name, floats(column))?;
-        }
-        Ok(columns)
+        columns(py, &self.history, first)
     }
 
     /// Rows of the history.
@@ -346,7 +290,7 @@ impl PyEvolution {
     fn from_parts(
         run: &[u8],
         state: &[u8],
-        history: Vec<Vec<u8>>,
+        history: Vec<PyBackedBytes>,
         n_jobs: usize,
     ) -> PyResult<Self> {
         let run = Run::from_bytes(run)?;
@@ -355,11 +299,13 @@ impl PyEvolution {
         for part in &history {
             rows.append(from_bytes(part)?);
         }
-        let began = !state.scores.is_empty();
-        if began && !rows.fits(state.population.len(), state.generation)
-            || !began && !rows.is_empty()
-        {
-            return Err(Error::Corrupt("the history is not that of this state".to_owned()).into());
+        let fits = if state.scores.is_empty() {
+            rows.is_empty()
+        } else {
+            rows.fits(state.population.len(), state.generation)
+        };
+        if !fits {
+            return Err(corrupt("the history is not that of this state").into());
         }
         Ok(Self { run, state, history: rows, threads: Threads::new(n_jobs) })
     }

@@ -5,8 +5,10 @@
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 #![allow(clippy::redundant_closure_for_method_calls, reason = "attach wants any lifetime")]
 
+mod domain;
 mod evolution;
 mod functions;
+mod history;
 mod names;
 mod network;
 mod threads;
@@ -37,13 +39,17 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::evolution::{PyDomain, PyEvolution};
+    use super::domain::PyDomain;
+    #[pymodule_export]
+    use super::evolution::PyEvolution;
     #[pymodule_export]
     use super::functions::{
         column_statistics, evaluate, peak, permutation, probabilities, read_header,
     };
     #[pymodule_export]
     use super::network::{PyNetwork, PySnapshot};
+    #[pymodule_export]
+    use super::threads::default_threads;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -3,12 +3,14 @@
 use std::process::id;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::PyResult;
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// What works for no run in particular; as many threads as the environment
-/// allows, or one for each processor.
+/// Systems refuse to start many more threads.
+const MOST: usize = 1024;
+
+/// What works for no run in particular, on [`default_threads`].
 pub(super) static SHARED: Threads = Threads::new(0);
 
 /// A pool of so many threads, made when it is first asked for.
@@ -21,7 +23,7 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// So many threads; 0 for one on each processor.
+    /// So many threads; 0 for [`default_threads`].
     pub(super) const fn new(count: usize) -> Self {
         Self { count, made: Mutex::new(None) }
     }
@@ -34,7 +36,7 @@ impl Threads {
         {
             return Ok(Arc::clone(pool));
         }
-        let count = if self.count > 0 { self.count } else { allowed() };
+        let count = if self.count > 0 { self.count } else { default_threads() };
         let pool = ThreadPoolBuilder::new()
             .num_threads(count)
             .thread_name(|index| format!("apbt-rs-{index}"))
@@ -55,11 +57,15 @@ impl Drop for Threads {
     }
 }
 
-/// As many threads as the environment allows, 0 if it does not say: joblib tells its workers so,
-/// lest they take all processors each.
-fn allowed() -> usize {
-    let variable = std::env::var("OMP_NUM_THREADS").ok();
-    variable.and_then(|count| count.parse().ok()).map_or(0, |count: usize| count.min(1024))
+/// As many threads as `OMP_NUM_THREADS` allows, or one for each processor: joblib tells its workers
+/// by that variable, lest they take all processors each.
+#[pyfunction]
+pub(super) fn default_threads() -> usize {
+    let allowed = std::env::var("OMP_NUM_THREADS").ok().and_then(|count| count.parse().ok());
+    match allowed {
+        Some(count) if count > 0 => MOST.min(count),
+        _ => std::thread::available_parallelism().map_or(1, usize::from),
+    }
 }
 
 /// Leaves another process's pool as it is: dropping it would wake threads that are not here.
