@@ -37,10 +37,12 @@ def _days(series: pl.Series) -> pl.Series:
 
 def missing_values(series: pl.Series) -> np.ndarray:
     """Return where values are null or NaN, Booleans of shape (rows,)."""
-    missing = series.is_null()
     if series.dtype.is_float():
-        missing |= series.is_nan().fill_null(value=True)
-    return missing.to_numpy()
+        values: np.ndarray = np.isnan(series.to_numpy())  # where null is NaN
+        return values
+    if series.null_count() == 0:
+        return np.zeros(len(series), dtype=bool)
+    return series.is_null().to_numpy()
 
 
 def is_text(dtype: pl.DataType) -> bool:
@@ -71,7 +73,7 @@ def numbers(
         )
     elif given != "number":
         series = _days(series)
-    values = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    values = series.cast(pl.Float64).to_numpy()  # where null is NaN
     infinite = int(np.isinf(values).sum())
     if infinite:
         raise ValueError(
