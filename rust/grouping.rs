@@ -5,7 +5,7 @@
 //! take many rows at a time are trained one by one, with rows in the lanes.
 
 use crate::hyperparameters::{ADAM, BATCH_SIZE, OPTIMIZER};
-use crate::kernels::{Kernel, Square, dispatch};
+use crate::kernels::{Kernel, Simd, Square, dispatch};
 use crate::member::Member;
 
 /// From this batch size on a member fills the lanes by itself.
@@ -34,24 +34,33 @@ impl Team<'_> {
         }
     }
 
-    /// What training costs, roughly: live and padded weights for each row.
-    fn cost(&self) -> usize {
+    /// Weights and biases that are worked on for each row, those that pad out lanes included.
+    pub(crate) fn padded(&self) -> usize {
         match self {
             Self::Group(members) => {
                 let mut shape = Vec::new();
                 for member in members {
                     widen(&mut shape, member);
                 }
-                weights(shape.into_iter()) * members.len()
+                let (lanes, half) = dispatch(Lanes);
+                let used = if members.len() <= half { half } else { lanes };
+                weights(shape.into_iter()) * members.len().next_multiple_of(used)
             }
             Self::Single(member) => weights(member.network.topology().iter().copied()),
         }
     }
 }
 
+/// Weights and biases of some members, and what they become padded out in teams.
+#[cfg(feature = "python")]
+pub(crate) fn padding(members: &mut [Member]) -> (usize, usize) {
+    let live = members.iter().map(|member| member.network.n_parameters()).sum();
+    (live, teams(members.iter_mut().collect()).iter().map(Team::padded).sum())
+}
+
 /// All members in teams, those of the most work first.
 pub(crate) fn teams(members: Vec<&mut Member>) -> Vec<Team<'_>> {
-    let lanes = dispatch(Lanes);
+    let (lanes, _) = dispatch(Lanes);
     let (many_rows, mut few_rows): (Vec<_>, Vec<_>) =
         members.into_iter().partition(|member| member.hyperparameters[BATCH_SIZE] >= ROWS_FOR_ONE);
     let mut teams: Vec<Team<'_>> = many_rows.into_iter().map(Team::Single).collect();
@@ -84,7 +93,7 @@ pub(crate) fn teams(members: Vec<&mut Member>) -> Vec<Team<'_>> {
         }
         teams.push(Team::Group(team));
     }
-    teams.sort_by_cached_key(|team| usize::MAX - team.cost());
+    teams.sort_by_cached_key(|team| usize::MAX - team.padded());
     teams
 }
 
@@ -110,14 +119,14 @@ fn weights(shape: impl Iterator<Item = usize> + Clone) -> usize {
     shape.clone().zip(shape.skip(1)).map(|(inputs, outputs)| (inputs + 1) * outputs).sum()
 }
 
-/// The number of lanes.
+/// The lanes of a vector, and of a narrower one.
 struct Lanes;
 
 impl Kernel for Lanes {
-    type Output = usize;
+    type Output = (usize, usize);
 
     #[inline(always)]
-    fn run<S: Square>(self) -> usize {
-        S::LANES
+    fn run<S: Square>(self) -> (usize, usize) {
+        (S::LANES, <S::Half as Simd>::LANES)
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -19,6 +20,8 @@ use crate::member::Member;
 
 /// Row numbers that are drawn ahead for all members: 4 MiB of them.
 const ROWS_AHEAD: u64 = 1 << 20;
+/// Into how many slices the epochs of a team are cut where there are few teams for each thread.
+const SLICES: usize = 12;
 /// Rows between two looks at the stop flag.
 const ROWS_PER_LOOK: usize = 256;
 
@@ -46,10 +49,9 @@ pub fn train(
             let orders: Vec<Vec<u32>> =
                 (start..start + now).into_par_iter().map(|epoch| dataset.order(epoch)).collect();
             let together = trained.iter_mut().filter(|member| member.epochs == start).collect();
-            teams(together)
-                .into_par_iter()
-                .with_max_len(1)
-                .try_for_each(|team| dispatch(Epochs { dataset, team, orders: &orders, stop }))?;
+            share_out(teams(together), &orders, |team, orders, last| {
+                dispatch(Epochs { dataset, team, orders, last, stop })
+            })?;
         }
         done += now;
     }
@@ -57,23 +59,70 @@ pub fn train(
     Ok(())
 }
 
+/// Takes all teams through all epochs, on all threads of the pool.
+///
+/// The team with the most work left is always the next to be taken on, for a slice of the epochs:
+/// five teams keep two threads busy to the end, where whole teams would leave one idle for a sixth
+/// of the time. `train` is given a team, some epochs, and whether they are its last.
+fn share_out<'a>(
+    teams: Vec<Team<'a>>,
+    orders: &[Vec<u32>],
+    train: impl Fn(&mut Team<'a>, &[Vec<u32>], bool) -> Result<()> + Sync,
+) -> Result<()> {
+    let threads = rayon::current_num_threads();
+    let slices = if threads > 1 && teams.len() < SLICES * threads { SLICES } else { 1 };
+    let slice = orders.len().div_ceil(slices);
+    // Each with what is done of it and what an epoch of it costs; the least work left first.
+    let job = |team: Team<'a>| {
+        let cost = team.padded();
+        (team, 0, cost)
+    };
+    let waiting: Mutex<Vec<_>> = Mutex::new(teams.into_iter().rev().map(job).collect());
+    let next = || {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.pop()
+    };
+    let put_back = |team: Team<'a>, done: usize, cost: usize| {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = |done: usize, cost: usize| (orders.len() - done) * cost;
+        let place = waiting.partition_point(|other| left(other.1, other.2) <= left(done, cost));
+        waiting.insert(place, (team, done, cost));
+    };
+    (0..threads).into_par_iter().with_max_len(1).try_for_each(|_| {
+        while let Some((mut team, done, cost)) = next() {
+            let now = slice.min(orders.len() - done);
+            let last = done + now == orders.len();
+            train(&mut team, &orders[done..done + now], last)?;
+            if !last {
+                put_back(team, done + now, cost);
+            }
+        }
+        Ok(())
+    })
+}
+
 /// Some epochs of one team.
-struct Epochs<'a> {
+struct Epochs<'a, 'b> {
     dataset: &'a Dataset,
-    team: Team<'a>,
+    team: &'a mut Team<'b>,
     orders: &'a [Vec<u32>],
+    /// Whether they are the call's last, whose losses are told.
+    last: bool,
     stop: &'a AtomicBool,
 }
 
-impl Kernel for Epochs<'_> {
+impl Kernel for Epochs<'_, '_> {
     type Output = Result<()>;
 
     #[inline(always)]
     fn run<S: Square>(self) -> Result<()> {
         let adam = self.team.first().hyperparameters[OPTIMIZER] == ADAM;
-        match (adam, &self.team) {
+        match (adam, &*self.team) {
             (false, Team::Group(members)) if members.len() > S::LANES => {
                 self.train_group::<Pair<S>, Sgd<Pair<S>>, 1>()
+            }
+            (false, Team::Group(members)) if members.len() <= <S::Half as Simd>::LANES => {
+                self.train_group::<S::Half, Sgd<S::Half>, 1>()
             }
             (false, Team::Group(_)) => self.train_group::<S, Sgd<S>, 1>(),
             (true, Team::Group(_)) => self.train_group::<S, Adam<S>, 2>(),
@@ -83,18 +132,18 @@ impl Kernel for Epochs<'_> {
     }
 }
 
-impl Epochs<'_> {
+impl Epochs<'_, '_> {
     #[inline(always)]
     fn train_group<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
         let batch_size = batch_size(self.team.first(), self.dataset);
-        let Team::Group(mut members) = self.team else { return Ok(()) };
+        let Team::Group(members) = self.team else { return Ok(()) };
         let rates = members.iter().map(|member| rates(member, self.dataset)).collect();
-        let mut group = Group::<S, R, SLOTS>::new(self.dataset, &members, rates, batch_size);
-        let mut losses = vec![0.0; members.len()];
+        let mut group = Group::<S, R, SLOTS>::new(self.dataset, members, rates, batch_size);
+        let mut losses = vec![0.0; if self.last { members.len() } else { 0 }];
         run(&mut group, self.orders, batch_size, self.stop, &mut losses)?;
-        group.finish(&mut members);
-        for (member, loss) in members.iter_mut().zip(losses) {
-            finish(member, loss, self.orders);
+        group.finish(members);
+        for (index, member) in members.iter_mut().enumerate() {
+            finish(member, losses.get(index), self.orders);
         }
         Ok(())
     }
@@ -105,15 +154,16 @@ impl Epochs<'_> {
         let Team::Single(member) = self.team else { return Ok(()) };
         let rates = rates(member, self.dataset);
         let mut single = Single::<S, R, SLOTS>::new(self.dataset, member, rates, batch_size);
-        let mut losses = [0.0];
+        let mut losses = vec![0.0; usize::from(self.last)];
         run(&mut single, self.orders, batch_size, self.stop, &mut losses)?;
         single.finish(member);
-        finish(member, losses[0], self.orders);
+        finish(member, losses.first(), self.orders);
         Ok(())
     }
 }
 
-/// Trains through some epochs; adds the last one's losses to `losses`, one for each member.
+/// Trains through some epochs; adds the last one's losses to `losses`, one for each member, or none
+/// if they are not asked for.
 #[inline(always)]
 fn run(
     trainer: &mut impl Trainer,
@@ -137,9 +187,9 @@ fn run(
 }
 
 /// Records that a member went through some epochs, the last with that sum of losses.
-fn finish(member: &mut Member, loss: f64, orders: &[Vec<u32>]) {
+fn finish(member: &mut Member, loss: Option<&f64>, orders: &[Vec<u32>]) {
     let rows = orders.last().map_or(0, Vec::len);
-    member.train_loss = Some(loss / rows as f64);
+    member.train_loss = loss.map(|loss| loss / rows as f64);
     member.epochs += orders.len() as u64;
     let slots = member.optimizer.slots.iter().flatten();
     if !(member.network.is_finite() && slots.copied().all(f32::is_finite)) {

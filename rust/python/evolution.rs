@@ -19,7 +19,8 @@ use super::network::PySnapshot;
 use super::threads::Threads;
 use crate::dataset::{Dataset, Loss, Objective};
 use crate::error::{Error, corrupt};
-use crate::evolution::{Run, State, from_bytes, to_bytes};
+use crate::evolution::{Run, State};
+use crate::grouping::padding;
 use crate::history::History;
 use crate::hyperparameters::{Domain, NAMES, Table};
 use crate::member::Space;
@@ -244,6 +245,11 @@ impl PyEvolution {
         self.history.len()
     }
 
+    /// The population's weights and biases, and how many the kernels work on with padding.
+    fn padding(&mut self) -> (usize, usize) {
+        padding(&mut self.state.population)
+    }
+
     /// All inputs, `(rows, n_inputs)`.
     fn inputs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let dataset = &self.run.dataset;
@@ -282,7 +288,7 @@ impl PyEvolution {
         py: Python<'py>,
         first: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &to_bytes(&self.history.since(first))?))
+        Ok(PyBytes::new(py, &self.history.since(first).to_bytes()?))
     }
 
     /// A run from the bytes of its parts, those of the history in order.
@@ -297,7 +303,7 @@ impl PyEvolution {
         let state = State::from_bytes(state, &run)?;
         let mut rows = History::default();
         for part in &history {
-            rows.append(from_bytes(part)?);
+            rows.append(History::from_bytes(part)?);
         }
         let fits = if state.scores.is_empty() {
             rows.is_empty()

@@ -120,6 +120,8 @@ unsafe impl Simd for Portable {
 }
 
 impl Square for Portable {
+    type Half = Self;
+
     #[inline(always)]
     fn transpose(square: &mut [Self]) {
         for row in 0..LANES {

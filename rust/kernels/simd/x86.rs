@@ -130,6 +130,8 @@ unsafe impl Simd for Avx2 {
 }
 
 impl Square for Avx2 {
+    type Half = Self;
+
     #[inline(always)]
     fn transpose(square: &mut [Self]) {
         let r = &mut square[..8];
@@ -252,6 +254,8 @@ unsafe impl Simd for Avx512 {
 }
 
 impl Square for Avx512 {
+    type Half = Avx2;
+
     #[inline(always)]
     fn transpose(square: &mut [Self]) {
         let r = &mut square[..16];
