@@ -1,9 +1,10 @@
 """The commands that people, pre-commit and CI share.
 
-    python3 dev.py setup | format | lint | test | bench
+    python3 dev.py setup | format | lint | test | bench | docs | kills | fuzz | coverage | rehearse
 
 They need Python 3.10 or newer with pip, and Rust. Everything else goes into a virtual environment,
 `.venv` unless `--venv` says otherwise. The first step that fails ends a command with its exit code.
+With `--short`, kills and fuzz take a minute instead of many.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -37,20 +41,26 @@ class Environment:
         for name in ("CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH"):
             self.variables.pop(name, None)
 
-    def run(self, *command: str) -> None:
-        """Print a command and run it; leave with its exit code if it fails."""
-        print("$", shlex.join(command), flush=True)
+    def run(self, *command: str, **variables: str) -> None:
+        """Print a command and run it, with more variables; leave with its exit code if it fails."""
+        print("$", *(f"{n}={shlex.quote(v)}" for n, v in variables.items()), shlex.join(command))
+        sys.stdout.flush()
         program = shutil.which(command[0], path=self.variables["PATH"])
         if program is None:
             hint = ": install Rust, https://rustup.rs" if command[0] == "cargo" else ""
             sys.exit(f"{command[0]} not found{hint}")
-        done = subprocess.run([program, *command[1:]], cwd=ROOT, env=self.variables, check=False)
+        environment = {**self.variables, **variables}
+        done = subprocess.run([program, *command[1:]], cwd=ROOT, env=environment, check=False)
         if done.returncode:
             sys.exit(done.returncode)
 
-    def tool(self, module: str, *arguments: str) -> None:
+    def tool(self, module: str, *arguments: str, **variables: str) -> None:
         """Run a Python module of the environment."""
-        self.run(self.python, "-m", module, *arguments)
+        self.run(self.python, "-m", module, *arguments, **variables)
+
+    def group(self, name: str) -> None:
+        """Install one of pyproject.toml's dependency groups."""
+        self.tool("pip", "install", "--quiet", "--group", name)
 
 
 def install(venv: Environment) -> None:
@@ -59,7 +69,7 @@ def install(venv: Environment) -> None:
     if not Path(venv.python).exists():
         venv.run(sys.executable, "-m", "venv", str(venv.path))
     venv.tool("pip", "install", "--quiet", "--upgrade", "pip")
-    venv.tool("pip", "install", "--editable", ".[dev]")
+    venv.tool("pip", "install", "--editable", ".", "--group", "dev")
     stamp(venv).write_text(manifests())
 
 
@@ -123,7 +133,122 @@ def bench(venv: Environment) -> None:
         venv.run(venv.python, str(script))
 
 
-COMMANDS = {"setup": install, "format": format_, "lint": lint, "test": test, "bench": bench}
+def docs(venv: Environment) -> None:
+    """Build the documentation into target/docs; warnings are errors."""
+    update(venv)
+    build(venv)
+    venv.group("docs")
+    venv.tool("sphinx", "-W", "--keep-going", "-n", "-b", "html", "docs", "target/docs")
+
+
+def kills(venv: Environment) -> None:
+    """Kill 200 runs at random moments and resume each."""
+    update(venv)
+    build(venv)
+    count = "20" if SHORT else "200"
+    venv.tool("pytest", "tests/test_checkpoint.py", "-k", "kills", APBT_RS_KILLS=count)
+
+
+def fuzz(venv: Environment) -> None:
+    """Read 100,000 mutated files; then, where cargo-fuzz is installed, let it look for more."""
+    count, seconds = ("5000", "20") if SHORT else ("100000", "300")
+    venv.run("cargo", "test", "--release", "--test", "hostile", APBT_RS_MUTATIONS=count)
+    if shutil.which("cargo-fuzz", path=venv.variables["PATH"]) is None:
+        print("cargo-fuzz is not installed: no more is looked for (cargo install cargo-fuzz)")
+        return
+    for target in ("network", "checkpoint"):
+        corpus = ROOT / "target" / "corpus" / target
+        corpus.mkdir(parents=True, exist_ok=True)
+        venv.run(
+            *("cargo", "fuzz", "run", "--fuzz-dir", "tests/fuzz", "--sanitizer", "none", target),
+            *(str(corpus), f"tests/fuzz/corpus/{target}"),
+            *("--", f"-max_total_time={seconds}", "-rss_limit_mb=2048"),
+            # Instrumentation is not stable; nothing else of the nightly compiler is used.
+            RUSTC_BOOTSTRAP="1",
+        )
+
+
+def coverage(venv: Environment) -> None:
+    """Print which lines of core and package the tests reach, Rust's and Python's together."""
+    update(venv)
+    venv.group("coverage")
+    venv.run(venv.python, "tests/coverage.py", venv.python)
+
+
+def rehearse(venv: Environment) -> None:
+    """Build wheel and sdist as for a release; try them on the oldest and newest Python at hand."""
+    update(venv)
+    venv.group("release")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        venv.run("maturin", "build", "--release", "--locked", "--out", name)
+        venv.run("maturin", "sdist", "--out", name)
+        (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+        check_wheel(wheel)
+        venv.tool("twine", "check", "--strict", str(wheel), str(sdist))
+        venv.tool("abi3audit", "--strict", "--assume-minimum-abi3", "3.10", str(wheel))
+        pythons = pythons_at_hand()
+        for python in dict.fromkeys((pythons[0], pythons[-1])):
+            for archive in (wheel, sdist):
+                try_archive(archive, python, folder)
+    print("rehearsed")
+
+
+def check_wheel(wheel: Path) -> None:
+    """Leave with a message unless a wheel is small and has all that it is to have."""
+    size = wheel.stat().st_size
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = archive.read(next(n for n in names if n.endswith("/METADATA"))).decode()
+    print(f"{wheel.name}: {size / 1e6:.2f} MB, {len(names)} files")
+    if size >= 4e6:
+        sys.exit(f"{wheel.name} has {size / 1e6:.2f} MB; 4 are the most")
+    for wanted in ("py.typed", "_core.pyi", "licenses/LICENSE", ".cyclonedx.json", "iris.csv"):
+        if not any(name.endswith(wanted) for name in names):
+            sys.exit(f"{wheel.name} lacks {wanted}")
+    for wanted in ("License-Expression: MIT", "Requires-Python: >=3.10"):
+        if wanted not in metadata:
+            sys.exit(f"{wheel.name}: METADATA lacks {wanted!r}")
+
+
+def pythons_at_hand() -> list[str]:
+    """Return the interpreters on the path that the package is for, the oldest first."""
+    found = {}
+    for minor in range(10, 30):
+        python = shutil.which(f"python3.{minor}")
+        command = [python or "", "-c", "import sys; print(sys.executable)"]
+        if python and subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            found[minor] = python
+    return list(found.values()) or [sys.executable]
+
+
+def try_archive(archive: Path, python: str, folder: Path) -> None:
+    """Install a wheel or sdist into a clean environment, and run the README's first example."""
+    fresh = Environment(folder / "venv")
+    fresh.run(python, "-m", "venv", "--clear", str(fresh.path))
+    fresh.tool("pip", "install", "--quiet", str(archive))
+    example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    if example is None:
+        sys.exit("README.md has no example")
+    script = folder / "example.py"
+    script.write_text(example[1])
+    fresh.run(fresh.python, "-W", "error", str(script))
+    fresh.run("apbt-rs", "--version")
+
+
+COMMANDS = {
+    "setup": install,
+    "format": format_,
+    "lint": lint,
+    "test": test,
+    "bench": bench,
+    "docs": docs,
+    "kills": kills,
+    "fuzz": fuzz,
+    "coverage": coverage,
+    "rehearse": rehearse,
+}
+SHORT = False
 
 
 def main() -> None:
@@ -131,10 +256,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="default: .venv")
+    parser.add_argument("--short", action="store_true", help="a minute of kills or fuzz")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         commands.add_parser(name, help=command.__doc__)
     arguments = parser.parse_args()
+    global SHORT
+    SHORT = arguments.short
     COMMANDS[arguments.command](Environment(arguments.venv.absolute()))
 
 

@@ -33,6 +33,9 @@ use crate::scoring::{self, Judge, Score};
 use crate::selection::{self, Action};
 use crate::training;
 
+/// What no counter of a state that is read may exceed: more than anyone trains.
+const MOST: u64 = 1 << 53;
+
 /// What a run does not change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -225,8 +228,13 @@ impl State {
                 && (network.inputs(), network.outputs()) == shape
                 && network.activations().last() == output
         };
+        // A counter that was near its end would run over.
+        let counters = |member: &Member| {
+            [member.epochs, member.generations, member.optimizer.steps].iter().all(|&n| n <= MOST)
+        };
         let member = |member: &Member| {
-            network(&member.network)
+            counters(member)
+                && network(&member.network)
                 && known(&member.hyperparameters)
                 && member.optimizer.fits(&member.hyperparameters, member.network.parameters().len())
         };
@@ -236,6 +244,7 @@ impl State {
         };
         let k = self.population.len();
         k >= 2
+            && self.generation <= MOST
             && (self.scores.is_empty() || self.scores.len() == k)
             && self.population.iter().all(member)
             && self.scores.iter().all(score)

@@ -50,8 +50,17 @@ pub fn write(network: &Network, header: &str) -> Result<Vec<u8>> {
         .collect::<Result<Vec<_>>>()?;
     let zeros = String::from_utf8_lossy(&NO_HASH);
     let metadata = HashMap::from([(HEADER.to_owned(), format!("{zeros}{header}"))]);
-    let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(unreadable)?;
-    let place = hash_place(&bytes, &NO_HASH)?;
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(unreadable)?;
+    seal(bytes)
+}
+
+/// A file with its hash made right, whatever digits stand in its place.
+///
+/// # Errors
+/// [`crate::error::Error::Corrupt`] if there is no such place.
+pub fn seal(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let place = hash_place(&bytes, entry(&bytes)?.0.as_bytes())?;
+    bytes[place..place + NO_HASH.len()].copy_from_slice(&NO_HASH);
     let hash = hash_of(&bytes);
     bytes[place..place + NO_HASH.len()].copy_from_slice(hash.as_bytes());
     Ok(bytes)
@@ -62,18 +71,24 @@ pub fn write(network: &Network, header: &str) -> Result<Vec<u8>> {
 /// # Errors
 /// [`crate::error::Error::Corrupt`] saying what is wrong with the bytes.
 pub fn read_header(bytes: &[u8]) -> Result<String> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
-    let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(HEADER));
-    let Some((hash, header)) = entry.and_then(|entry| entry.split_at_checked(NO_HASH.len())) else {
-        return Err(corrupt("not a network saved by apbt-rs"));
-    };
+    let (hash, header) = entry(bytes)?;
     let place = hash_place(bytes, hash.as_bytes())?;
     let mut unsigned = bytes.to_vec();
     unsigned[place..place + NO_HASH.len()].copy_from_slice(&NO_HASH);
     if hash_of(&unsigned) != hash {
         return Err(corrupt("the file is damaged: its hash does not match"));
     }
-    Ok(header.to_owned())
+    Ok(header)
+}
+
+/// Hash and header as the file has them.
+fn entry(bytes: &[u8]) -> Result<(String, String)> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+    let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(HEADER));
+    match entry.and_then(|entry| entry.split_at_checked(NO_HASH.len())) {
+        Some((hash, header)) => Ok((hash.to_owned(), header.to_owned())),
+        None => Err(corrupt("not a network saved by apbt-rs")),
+    }
 }
 
 /// The network in a file whose header names the activations.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Result;
+use crate::evolution::{from_bytes, to_bytes};
 use crate::hyperparameters::{NAMES, applies};
 use crate::math::exp_f64;
 use crate::member::{Event, Member};
@@ -126,6 +128,22 @@ impl History {
         for (column, more) in self.hyperparameters.iter_mut().zip(&mut other.hyperparameters) {
             column.append(more);
         }
+    }
+
+    /// The history as bytes.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Corrupt`] if it cannot be written down, which no history of this crate's making does.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        to_bytes(self)
+    }
+
+    /// A history from bytes; whether it is one of a run's, [`History::fits`] tells.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Corrupt`] if it is none.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        from_bytes(bytes)
     }
 
     /// Whether it is one of `k` members through all generations up to this one.
