@@ -233,17 +233,17 @@ def _parts(
         **changes,
     )
     core = _core.Evolution.from_parts(run, state, chunks, settings.threads())
-    inputs, outputs = core.inputs(), core.targets()
+    table_rows, n_inputs, n_outputs = core.shape
     frame = _frame(target)
     weights = None if not weight else [float(one) for one in np.frombuffer(weight, "<f8")]
     rows = None if not test else np.frombuffer(test, "<u4").astype(np.uint32)
     shape = (encoder.n_inputs, targets.n_outputs)
     sound = (
-        (inputs.shape[1], outputs.shape[1]) == shape
-        and frame.height == len(inputs)
+        (n_inputs, n_outputs) == shape
+        and frame.height == table_rows
         and frame.columns == targets.names
-        and (weights is None or len(weights) == len(inputs))
-        and (rows is None or rows.max() < len(inputs))
+        and (weights is None or len(weights) == table_rows)
+        and (rows is None or rows.max() < table_rows)
         and core.n_rows == progress["rows"]
         and facts["output"] in _core.ACTIVATIONS
     )
@@ -257,8 +257,6 @@ def _parts(
         data=Data(
             encoder=encoder,
             targets=targets,
-            inputs=inputs,
-            outputs=outputs,
             weights=weights,
             train=core.train_rows(),
             validation=core.validation_rows(),

@@ -108,12 +108,19 @@ class Snapshot:
     def hyperparameters(self) -> dict[str, float | int | str | None]: ...
 
 @final
+class Table:
+    """The encoded table, written a few columns at a time; a run takes it over."""
+
+    def __new__(cls, rows: int, columns: int) -> Table: ...
+    def write(self, row: int, column: int, block: _Floats) -> None: ...
+
+@final
 class Evolution:
     """A run and its state: the four functions of a generation, and what they leave behind."""
 
     def __new__(
         cls,
-        inputs: _Floats,
+        inputs: Table,
         targets: _Floats,
         *,
         task: str,
@@ -156,8 +163,11 @@ class Evolution:
     def n_rows(self) -> int: ...
     def padding(self) -> tuple[int, int]:
         """Weights and biases of the population, and with what pads out lanes."""
-    def inputs(self) -> _Floats: ...
-    def targets(self) -> _Floats: ...
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Rows, inputs and outputs of the table."""
+    def rows(self, rows: _Rows) -> tuple[_Floats, _Floats]:
+        """Return inputs and targets of some rows."""
     def train_rows(self) -> _Rows: ...
     def validation_rows(self) -> _Rows: ...
     def run_to_bytes(self) -> bytes: ...

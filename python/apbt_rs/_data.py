@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from apbt_rs import _core
 from apbt_rs._encoding import Encoder
 from apbt_rs._settings import Preset, Settings
 from apbt_rs._splits import check_classes, resolve_split
@@ -40,30 +41,37 @@ class Answers:
 
 @dataclass(frozen=True)
 class Data:
-    """The encoded tables, those of `validation=` and `test=` appended, and the splits."""
+    """What belongs to the encoded tables, those of `validation=` and `test=` appended."""
 
     encoder: Encoder
     targets: Targets
-    inputs: np.ndarray
-    outputs: np.ndarray
     weights: list[float] | None
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray | None
     frame: pl.DataFrame  # the targets as the user gave them
 
-    def answers(self, rows: np.ndarray) -> Answers:
-        """Return what was right for some rows."""
+    def answers(self, core: _core.Evolution, rows: np.ndarray) -> Answers:
+        """Return what was right for some rows; the core has the table."""
         weights = None if self.weights is None else [self.weights[row] for row in rows]
+        return Answers(*core.rows(rows), self.labels(rows), weights)
+
+    def labels(self, rows: np.ndarray) -> pl.Series | pl.DataFrame:
+        """Return the targets of some rows as the user gave them."""
         picked = self.frame[rows]
-        labels = picked.to_series() if picked.width == 1 else picked
-        return Answers(self.inputs[rows], self.outputs[rows], labels, weights)
+        return picked.to_series() if picked.width == 1 else picked
 
 
 def prepare(
     X: Any, y: Any, sample_weight: Any, settings: Settings, preset: Preset, seed: int
-) -> Data:
+) -> tuple[Data, _core.Table, np.ndarray]:
     """Read, split and encode the tables.
+
+    Returns
+    -------
+    data : Data
+    inputs : Table of shape (rows, n_inputs)
+    outputs : float32 array of shape (rows, n_outputs)
 
     Raises
     ------
@@ -89,38 +97,36 @@ def prepare(
         standardize=preset.standardize,
         one_hot_binary=preset.sigmoid_outputs,
     )
-    inputs, outputs = [encoder.transform(frame)], [targets.transform(target)]
-    frames = [target]
+    tables, outputs, frames = [("X", frame)], [targets.transform(target)], [target]
     for name in ("validation", "test"):
         given = getattr(settings, name)
         if isinstance(given, tuple):
             held_X, held_y = _pair(given, name)
-            inputs.append(encoder.transform(held_X, argument=f"{name}[0]"))
+            held = encoder.select(held_X, argument=f"{name}[0]")
             outputs.append(targets.transform(held_y, argument=f"{name}[1]"))
             check_lengths(
-                len(inputs[-1]),
+                held.height,
                 len(outputs[-1]),
                 X_argument=f"{name}[0]",
                 y_argument=f"{name}[1]",
             )
-            if len(inputs[-1]) == 0:
+            if held.height == 0:
                 raise ValueError(f"{name}: has no rows")
             frames.append(targets.select(held_y, argument=f"{name}[1]"))
-            first = sum(len(part) for part in inputs[:-1])
-            rows = np.arange(first, first + len(inputs[-1]), dtype=np.uint32)
+            first = sum(table.height for _, table in tables)
+            rows = np.arange(first, first + held.height, dtype=np.uint32)
+            tables.append((f"{name}[0]", held))
             if name == "validation":
                 validation = rows
             else:
                 test = rows
     if weights is not None:
         # Rows of a table of their own weigh as much as an average one.
-        extra = sum(len(part) for part in inputs[1:])
+        extra = sum(table.height for _, table in tables[1:])
         weights = weights + [float(np.mean(np.take(weights, train)))] * extra
     data = Data(
         encoder,
         targets,
-        np.concatenate(inputs),
-        np.concatenate(outputs),
         weights,
         train,
         validation,
@@ -130,7 +136,18 @@ def prepare(
     if strata is not None:
         codes = targets.codes(data.frame.to_series())
         check_classes(codes, train, validation, classes=targets.classes)
-    return data
+    return data, _encoded(encoder, tables), np.concatenate(outputs)
+
+
+def _encoded(encoder: Encoder, tables: list[tuple[str, pl.DataFrame]]) -> _core.Table:
+    """Encode tables one below the other, column by column: in memory the result is there once."""
+    inputs = _core.Table(sum(table.height for _, table in tables), encoder.n_inputs)
+    row = 0
+    for argument, table in tables:
+        for column, block in encoder.blocks(table, argument=argument):
+            inputs.write(row, column, block)
+        row += table.height
+    return inputs
 
 
 def _pair(given: tuple[Any, ...], name: str) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ every exporter translates it, and a saved network carries it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -122,19 +122,30 @@ class Encoder:
             If columns are missing, or hold infinite values, or missing values or levels that
             training never saw.
         """
+        frame = self.select(X, argument=argument)
+        matrix = np.empty((frame.height, self.n_inputs), dtype=np.float32)
+        for column, block in self.blocks(frame, argument=argument):
+            matrix[:, column : column + block.shape[1]] = block
+        return matrix
+
+    def select(self, X: Any, *, argument: str = "X") -> pl.DataFrame:
+        """Read a table, and return of it the columns that are used, under their names."""
         frame = read_table(X, argument=argument, allow_empty=True)
         named = has_names(X)
-        columns = [op for op in self.columns if op.names or not named]
-        names = [op.column for op in columns]
-        frame = select_columns(frame, names, named=named, argument=argument)
-        matrix = np.empty((frame.height, self.n_inputs), dtype=np.float32)
+        names = [op.column for op in self.columns if op.names or not named]
+        return select_columns(frame, names, named=named, argument=argument)
+
+    def blocks(
+        self, frame: pl.DataFrame, *, argument: str = "X"
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Encode a table that has all columns used: give each one's first input, and its block."""
+        if frame.height == 0:
+            return  # an empty column's dtype says nothing
         first = 0
-        for op, series in zip(columns, frame.get_columns(), strict=True):
-            if frame.height == 0:
-                break  # an empty column's dtype says nothing
-            matrix[:, first : first + len(op.names)] = op.encode(series, argument=argument)
-            first += len(op.names)
-        return matrix
+        for op in self.columns:
+            if op.names:
+                yield first, op.encode(frame[op.column], argument=argument)
+                first += len(op.names)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the encoder as plain data, ready for JSON."""

@@ -73,18 +73,18 @@ class Evolution(Iterator[Generation]):
         path = check_path(settings.checkpoint)
         space = Space.of(settings.space, preset.space)
         seed = settings.drawn_seed()
-        data = prepare(X, y, sample_weight, settings, preset, seed)
+        data, inputs, outputs = prepare(X, y, sample_weight, settings, preset, seed)
         targets = data.targets
         metric = resolve(settings.metric, targets.task)
         epochs = settings.epochs or automatic_epochs(len(data.train))
         readiness = settings.readiness or max(1, min(30, epochs // 10))
         output, loss = automatic_objective(targets.task, targets.n_outputs, preset)
         score_base, size_base = settings.fitness or automatic_fitness(
-            data.inputs.shape[1], targets.n_outputs, preset
+            data.encoder.n_inputs, targets.n_outputs, preset
         )
         core = _core.Evolution(
-            data.inputs,
-            data.outputs,
+            inputs,
+            outputs,
             task=targets.task,
             output=output,
             loss=loss,
@@ -230,7 +230,7 @@ class Evolution(Iterator[Generation]):
         -------
         float
         """
-        answers = self._data.answers(self._data.validation)
+        answers = self._data.answers(self._core, self._data.validation)
         return network.test(answers, resolve(metric, self._data.targets.task))[0]
 
     @property
@@ -286,7 +286,7 @@ class Evolution(Iterator[Generation]):
         """Score every member by the user's metric, if there is one."""
         if self._metric.function is None:
             return None
-        labels = self._data.answers(self._data.validation).labels
+        labels = self._data.labels(self._data.validation)
         return [
             self._metric(labels, _response(self._data, self._output, self._metric, outputs))
             for outputs in self._core.validation_outputs()
@@ -337,7 +337,7 @@ class Evolution(Iterator[Generation]):
         )
         if self._data.test is None:
             return network
-        score, loss = network.test(self._data.answers(self._data.test), self._metric)
+        score, loss = network.test(self._data.answers(self._core, self._data.test), self._metric)
         return replace(network, test_score=score, test_loss=loss)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
@@ -16,6 +17,7 @@ use super::history::columns;
 use super::matrix;
 use super::names::{activation, metric_of, task_of, unknown};
 use super::network::PySnapshot;
+use super::table::PyTable;
 use super::threads::Threads;
 use crate::dataset::{Dataset, Loss, Objective};
 use crate::error::{Error, corrupt};
@@ -48,7 +50,7 @@ impl PyEvolution {
     ))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of one private call")]
     fn new(
-        inputs: PyReadonlyArray2<'_, f32>,
+        inputs: &mut PyTable,
         targets: PyReadonlyArray2<'_, f32>,
         task: &str,
         output: &str,
@@ -75,7 +77,7 @@ impl PyEvolution {
         };
         let (task, output) = (task_of(task)?, activation(output)?);
         let dataset = Dataset::new(
-            inputs.as_array().iter().copied().collect(),
+            inputs.take(),
             targets.as_array().iter().copied().collect(),
             targets.shape()[1],
             sample_weight,
@@ -250,16 +252,27 @@ impl PyEvolution {
         padding(&mut self.state.population)
     }
 
-    /// All inputs, `(rows, n_inputs)`.
-    fn inputs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    /// Rows, inputs and outputs of the table.
+    #[getter]
+    fn shape(&self) -> (usize, usize, usize) {
         let dataset = &self.run.dataset;
-        matrix(py, dataset.inputs().to_vec(), dataset.n_inputs())
+        let (inputs, outputs) = (dataset.n_inputs(), dataset.n_outputs());
+        (dataset.targets().len() / outputs, inputs, outputs)
     }
 
-    /// All targets, `(rows, n_outputs)`.
-    fn targets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let dataset = &self.run.dataset;
-        matrix(py, dataset.targets().to_vec(), dataset.n_outputs())
+    /// Inputs and targets of some rows: `(rows, n_inputs)` and `(rows, n_outputs)`.
+    fn rows<'py>(
+        &self,
+        py: Python<'py>,
+        rows: PyReadonlyArray1<'_, u32>,
+    ) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>)> {
+        let (dataset, rows) = (&self.run.dataset, rows.as_array());
+        if rows.iter().any(|&row| row as usize >= self.shape().0) {
+            return Err(PyValueError::new_err("rows: past the end of the table"));
+        }
+        let inputs = rows.iter().flat_map(|&row| dataset.input(row)).copied().collect();
+        let targets = rows.iter().flat_map(|&row| dataset.target(row)).copied().collect();
+        Ok((matrix(py, inputs, dataset.n_inputs())?, matrix(py, targets, dataset.n_outputs())?))
     }
 
     /// Training rows.

@@ -1,6 +1,7 @@
 //! The binding to Python: converts types and errors, and knows when to let go of the interpreter.
 //!
-//! [`evolution`] binds a run, [`network`] what it results in, [`functions`] what needs neither;
+//! [`evolution`] binds a run, [`network`] what it results in, [`table`] what it
+//! begins with, [`functions`] what needs neither;
 //! [`threads`] keeps pools of threads that outlive a fork.
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 #![allow(clippy::redundant_closure_for_method_calls, reason = "attach wants any lifetime")]
@@ -11,6 +12,7 @@ mod functions;
 mod history;
 mod names;
 mod network;
+mod table;
 mod threads;
 
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
@@ -48,6 +50,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::network::{PyNetwork, PySnapshot};
+    #[pymodule_export]
+    use super::table::PyTable;
     #[pymodule_export]
     use super::threads::default_threads;
 
