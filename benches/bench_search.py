@@ -41,6 +41,7 @@ CANDIDATES: dict[str, Any] = {
     "batch_size": [16, 32, 64, 128],
     "alpha": np.geomspace(1e-6, 1e-1, 31).tolist(),
 }
+SEARCHES = ("scikit-learn", "Ray Tune")
 POPULATION, EPOCHS_A_STEP = 8, 5
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -179,6 +180,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--target", type=float, default=0.97)
     parser.add_argument("--quick", action="store_true", help="one easy search, to see it run")
+    parser.add_argument("--searches", nargs="*", default=SEARCHES, choices=SEARCHES)
     arguments = parser.parse_args()
     seeds, target = (1, 0.9) if arguments.quick else (arguments.seeds, arguments.target)
     print(
@@ -188,7 +190,10 @@ def main() -> None:
         "|---|---|---|---|---|---|---|",
         flush=True,
     )
-    measure("scikit-learn, random candidates", random_search, seeds, target, 30)
+    if "scikit-learn" in arguments.searches:
+        measure("scikit-learn, random candidates", random_search, seeds, target, 30)
+    if "Ray Tune" not in arguments.searches:
+        return
     try:
         import ray
     except ImportError as error:
