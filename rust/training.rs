@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::grouping::{Team, teams};
 use crate::hyperparameters::{ADAM, BATCH_SIZE, LEARNING_RATE, MOMENTUM, OPTIMIZER, WEIGHT_DECAY};
 use crate::kernels::{
-    Adam, Group, Kernel, Pair, Rates, Rule, Sgd, Simd, Single, Square, Trainer, dispatch,
+    Adam, Groups, Kernel, Rates, Rule, Sgd, Simd, Single, Square, Trainer, dispatch,
 };
 use crate::member::Member;
 
@@ -49,9 +49,11 @@ pub fn train(
             let orders: Vec<Vec<u32>> =
                 (start..start + now).into_par_iter().map(|epoch| dataset.order(epoch)).collect();
             let together = trained.iter_mut().filter(|member| member.epochs == start).collect();
-            share_out(teams(together), &orders, |team, orders, last| {
-                dispatch(Epochs { dataset, team, orders, last, stop })
-            })?;
+            share_out(
+                teams(together, rayon::current_num_threads()),
+                &orders,
+                |team, orders, last| dispatch(Epochs { dataset, team, orders, last, stop }),
+            )?;
         }
         done += now;
     }
@@ -118,31 +120,38 @@ impl Kernel for Epochs<'_, '_> {
     fn run<S: Square>(self) -> Result<()> {
         let adam = self.team.first().hyperparameters[OPTIMIZER] == ADAM;
         match (adam, &*self.team) {
-            (false, Team::Group(members)) if members.len() > S::LANES => {
-                self.train_group::<Pair<S>, Sgd<Pair<S>>, 1>()
+            (false, Team::Groups(groups)) if narrow::<S>(groups) => {
+                self.train_groups::<S::Half, Sgd<S::Half>, 1>()
             }
-            (false, Team::Group(members)) if members.len() <= <S::Half as Simd>::LANES => {
-                self.train_group::<S::Half, Sgd<S::Half>, 1>()
+            (false, Team::Groups(_)) => self.train_groups::<S, Sgd<S>, 1>(),
+            (true, Team::Groups(groups)) if narrow::<S>(groups) => {
+                self.train_groups::<S::Half, Adam<S::Half>, 2>()
             }
-            (false, Team::Group(_)) => self.train_group::<S, Sgd<S>, 1>(),
-            (true, Team::Group(_)) => self.train_group::<S, Adam<S>, 2>(),
+            (true, Team::Groups(_)) => self.train_groups::<S, Adam<S>, 2>(),
             (false, Team::Single(_)) => self.train_single::<S, Sgd<S>, 1>(),
             (true, Team::Single(_)) => self.train_single::<S, Adam<S>, 2>(),
         }
     }
 }
 
+/// Whether all groups have room in half a vector each.
+#[inline(always)]
+fn narrow<S: Square>(groups: &[Vec<&mut Member>]) -> bool {
+    groups.iter().all(|members| members.len() <= <S::Half as Simd>::LANES)
+}
+
 impl Epochs<'_, '_> {
     #[inline(always)]
-    fn train_group<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
+    fn train_groups<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
         let batch_size = batch_size(self.team.first(), self.dataset);
-        let Team::Group(members) = self.team else { return Ok(()) };
-        let rates = members.iter().map(|member| rates(member, self.dataset)).collect();
-        let mut group = Group::<S, R, SLOTS>::new(self.dataset, members, rates, batch_size);
-        let mut losses = vec![0.0; if self.last { members.len() } else { 0 }];
-        run(&mut group, self.orders, batch_size, self.stop, &mut losses)?;
-        group.finish(members);
-        for (index, member) in members.iter_mut().enumerate() {
+        let Team::Groups(groups) = self.team else { return Ok(()) };
+        let rates = |member: &Member| rates(member, self.dataset);
+        let mut trainer = Groups::<S, R, SLOTS>::new(self.dataset, groups, rates, batch_size);
+        let members = groups.iter().map(Vec::len).sum();
+        let mut losses = vec![0.0; if self.last { members } else { 0 }];
+        run(&mut trainer, self.orders, batch_size, self.stop, &mut losses)?;
+        trainer.finish(groups);
+        for (index, member) in groups.iter_mut().flatten().enumerate() {
             finish(member, losses.get(index), self.orders);
         }
         Ok(())

@@ -29,67 +29,97 @@ pub(super) struct Cell<S, const SLOTS: usize> {
     pub(super) slots: [S; SLOTS],
 }
 
-/// `sums[j] += Σ_i heard[i] · block[j, i]`, in the order of i.
+/// `sums[j] = first[j] + Σ_i heard[i] · block[j, i]`, in the order of i, for so many outputs;
+/// `first` stands `stride` vectors apart.
+///
+/// # Safety
+/// `heard` points to `WIDTH` vectors, `block` to `outputs · WIDTH` cells, `first` and `sums` to
+/// `outputs` vectors, and `sums` to none of the others but, perhaps, `first`.
+#[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
 #[inline(always)]
-pub(super) fn add_sums<S: Simd, const SLOTS: usize, const WIDTH: usize>(
-    heard: &[S],
-    block: &[Cell<S, SLOTS>],
-    sums: &mut [S],
+pub(super) unsafe fn add_sums<S: Simd, const SLOTS: usize, const WIDTH: usize>(
+    heard: *const S,
+    mut block: *const Cell<S, SLOTS>,
+    (mut first, stride): (*const S, usize),
+    mut sums: *mut S,
+    outputs: usize,
 ) {
-    let mut x = [S::splat(0.0); WIDTH];
-    x.copy_from_slice(heard);
-    for (sum, cells) in sums.iter_mut().zip(block.as_chunks::<WIDTH>().0) {
-        let mut total = *sum;
-        for i in 0..WIDTH {
-            total = x[i].mul_add(cells[i].value, total);
+    // SAFETY: as the caller has promised; the last step leaves pointers just past the end.
+    unsafe {
+        let x = heard.cast::<[S; WIDTH]>().read();
+        for _ in 0..outputs {
+            let mut total = first.read();
+            for i in 0..WIDTH {
+                total = x[i].mul_add((*block.add(i)).value, total);
+            }
+            sums.write(total);
+            (block, first, sums) = (block.add(WIDTH), first.wrapping_add(stride), sums.add(1));
         }
-        *sum = total;
     }
 }
 
-/// Some inputs' weights, `(outputs, inputs of the block)`, with the deltas of the outputs.
-pub(super) struct Block<'a, S, R, const SLOTS: usize> {
-    pub(super) cells: &'a mut [Cell<S, SLOTS>],
-    pub(super) gradient: &'a mut [S],
-    pub(super) mask: &'a [u32],
+/// What the way back through a layer needs.
+pub(super) struct Back<S, R, const SLOTS: usize> {
+    /// The parameters of all layers.
+    pub(super) cells: *mut Cell<S, SLOTS>,
+    /// Sums over earlier rows, shaped like the cells; null if there are none.
+    pub(super) gradient: *mut S,
+    /// Lanes that are live, shaped like the cells; null if all are.
+    pub(super) mask: *const u32,
+    /// Those of the layer's outputs.
+    pub(super) deltas: *const S,
+    pub(super) outputs: usize,
     pub(super) rule: R,
-    pub(super) keep: S,
-    pub(super) deltas: &'a [S],
 }
 
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Block<'_, S, R, SLOTS> {
+#[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Back<S, R, SLOTS> {
     /// `sums[i] = Σ_j block[j, i] · deltas[j]`, in the order of j; and the gradient, or
-    /// with `UPDATE` the update, of each weight. `heard` is what the inputs gave.
+    /// with `UPDATE` the update, of each weight. The block is the one at `start`; `heard` is what
+    /// its inputs gave. Without gradient and mask it is `PLAIN`.
+    ///
+    /// # Safety
+    /// `heard` and `sums` point to `WIDTH` vectors, `deltas` to `outputs`, and `cells`, `gradient`
+    /// and `mask` to `start + outputs · WIDTH` of theirs unless they are null. Nothing else refers
+    /// to what `cells`, `gradient` and `sums` point to.
     #[inline(always)]
-    pub(super) fn back<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool>(
-        self,
-        heard: &[S],
-        sums: &mut [S],
+    pub(super) unsafe fn block<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool>(
+        &self,
+        start: usize,
+        keep: S,
+        heard: *const S,
+        sums: *mut S,
     ) {
-        let Self { cells, gradient, mask, rule, keep, deltas } = self;
-        let zero = S::splat(0.0);
-        let mut x = [zero; WIDTH];
-        x.copy_from_slice(heard);
-        let mut total = [zero; WIDTH];
-        for (j, (cells, &delta)) in
-            cells.as_chunks_mut::<WIDTH>().0.iter_mut().zip(deltas).enumerate()
-        {
+        // SAFETY: as the caller has promised.
+        let x = unsafe { heard.cast::<[S; WIDTH]>().read() };
+        let mut total = [S::splat(0.0); WIDTH];
+        for j in 0..self.outputs {
+            // SAFETY: likewise.
+            let delta = unsafe { self.deltas.add(j).read() };
             for i in 0..WIDTH {
-                let Cell { value, slots } = &mut cells[i];
-                total[i] = value.mul_add(delta, total[i]);
-                let before = if PLAIN { None } else { gradient.get_mut(j * WIDTH + i) };
-                let mut change = x[i].mul_add(delta, before.as_ref().map_or(zero, |sum| **sum));
-                if let Some(sum) = before {
-                    *sum = if UPDATE { zero } else { change };
+                let place = start + j * WIDTH + i;
+                // SAFETY: likewise.
+                let cell = unsafe { &mut *self.cells.add(place) };
+                total[i] = cell.value.mul_add(delta, total[i]);
+                let mut change = S::splat(0.0);
+                if PLAIN || self.gradient.is_null() {
+                    change = x[i].mul_add(delta, change);
+                } else {
+                    // SAFETY: likewise.
+                    let sum = unsafe { &mut *self.gradient.add(place) };
+                    change = x[i].mul_add(delta, *sum);
+                    *sum = if UPDATE { S::splat(0.0) } else { change };
                 }
                 if UPDATE {
-                    if !PLAIN && let Some(&live) = mask.get(j * WIDTH + i) {
-                        change = change.keep(live);
+                    if !PLAIN && !self.mask.is_null() {
+                        // SAFETY: likewise.
+                        change = change.keep(unsafe { self.mask.add(place).read() });
                     }
-                    *value = rule.update(*value, slots, change, keep);
+                    cell.value = self.rule.update(cell.value, &mut cell.slots, change, keep);
                 }
             }
         }
-        sums.copy_from_slice(&total);
+        // SAFETY: likewise.
+        unsafe { sums.cast::<[S; WIDTH]>().write(total) };
     }
 }

@@ -12,6 +12,8 @@
 
 mod blocks;
 mod group;
+mod groups;
+mod layout;
 mod loss;
 mod packed;
 #[cfg(feature = "python")]
@@ -22,13 +24,13 @@ mod simd;
 mod single;
 mod units;
 
-pub(crate) use group::Group;
+pub(crate) use groups::Groups;
 pub(crate) use loss::{row_loss, surprise};
 pub(crate) use packed::outputs;
 #[cfg(feature = "python")]
 pub(crate) use peak::peak;
 pub(crate) use rules::{Adam, Rates, Rule, Sgd};
-pub(crate) use simd::{Pair, Simd, Square};
+pub(crate) use simd::{Simd, Square};
 pub(crate) use single::Single;
 
 use simd::Portable;

@@ -5,46 +5,93 @@ use super::simd::Simd;
 use crate::math::{EXP_COEFFICIENTS, EXP_LIMIT, LN_2_HIGH, LN_2_LOW, LOG2_E, ROUND};
 use crate::network::Activation;
 
-/// [`crate::math`]'s `split_exp`.
+/// How many units are worked out side by side: each step of an exponential waits for the one before,
+/// and a processor looks only so far ahead for other work.
+const SIDE: usize = 4;
+
+/// [`crate::math`]'s `split_exp`, step by step for several vectors.
 #[inline(always)]
-fn split_exp<S: Simd>(x: S) -> (S, S) {
-    let x = S::splat(-EXP_LIMIT).above(x);
-    let x = S::splat(EXP_LIMIT).below(x);
-    let rounded = x.mul_add(S::splat(LOG2_E), S::splat(ROUND));
-    let n = rounded.sub(S::splat(ROUND));
-    let r = n.mul_add(S::splat(-LN_2_LOW), n.mul_add(S::splat(-LN_2_HIGH), x));
-    let mut q = S::splat(EXP_COEFFICIENTS[0]);
-    for coefficient in &EXP_COEFFICIENTS[1..] {
-        q = q.mul_add(r, S::splat(*coefficient));
+fn split_exp<S: Simd, const N: usize>(mut x: [S; N]) -> ([S; N], [S; N]) {
+    let mut rounded = [S::splat(0.0); N];
+    let mut r = rounded;
+    for i in 0..N {
+        x[i] = S::splat(EXP_LIMIT).below(S::splat(-EXP_LIMIT).above(x[i]));
     }
-    let p = q.mul_add(r.mul(r), r);
-    (p, rounded.power_of_two())
+    for i in 0..N {
+        rounded[i] = x[i].mul_add(S::splat(LOG2_E), S::splat(ROUND));
+    }
+    for i in 0..N {
+        let n = rounded[i].sub(S::splat(ROUND));
+        r[i] = n.mul_add(S::splat(-LN_2_LOW), n.mul_add(S::splat(-LN_2_HIGH), x[i]));
+    }
+    let mut q = [S::splat(EXP_COEFFICIENTS[0]); N];
+    for coefficient in &EXP_COEFFICIENTS[1..] {
+        for i in 0..N {
+            q[i] = q[i].mul_add(r[i], S::splat(*coefficient));
+        }
+    }
+    for i in 0..N {
+        q[i] = q[i].mul_add(r[i].mul(r[i]), r[i]);
+    }
+    for i in 0..N {
+        rounded[i] = rounded[i].power_of_two();
+    }
+    (q, rounded)
+}
+
+#[inline(always)]
+fn exp_m1<S: Simd, const N: usize>(x: [S; N]) -> [S; N] {
+    let (mut p, s) = split_exp(x);
+    for i in 0..N {
+        p[i] = s[i].mul_add(p[i], s[i].sub(S::splat(1.0)));
+    }
+    p
 }
 
 /// [`crate::math::exp`].
 #[inline(always)]
-fn exp<S: Simd>(x: S) -> S {
-    let (p, s) = split_exp(x);
-    s.mul_add(p, s)
-}
-
-#[inline(always)]
-fn exp_m1<S: Simd>(x: S) -> S {
-    let (p, s) = split_exp(x);
-    s.mul_add(p, s.sub(S::splat(1.0)))
+fn exp<S: Simd, const N: usize>(x: &mut [S; N]) {
+    let (p, s) = split_exp(*x);
+    for i in 0..N {
+        x[i] = s[i].mul_add(p[i], s[i]);
+    }
 }
 
 /// [`crate::math::sigmoid`].
 #[inline(always)]
-fn sigmoid<S: Simd>(x: S) -> S {
-    S::splat(1.0).div(S::splat(2.0).add(exp_m1(x.neg())))
+fn sigmoid<S: Simd, const N: usize>(x: &mut [S; N]) {
+    for i in 0..N {
+        x[i] = x[i].neg();
+    }
+    let e = exp_m1(*x);
+    for i in 0..N {
+        x[i] = S::splat(1.0).div(S::splat(2.0).add(e[i]));
+    }
 }
 
 /// [`crate::math::tanh`].
 #[inline(always)]
-fn tanh<S: Simd>(x: S) -> S {
-    let e = exp_m1(x.mul(S::splat(-2.0)));
-    e.neg().div(S::splat(2.0).add(e))
+fn tanh<S: Simd, const N: usize>(x: &mut [S; N]) {
+    for i in 0..N {
+        x[i] = x[i].mul(S::splat(-2.0));
+    }
+    let e = exp_m1(*x);
+    for i in 0..N {
+        x[i] = e[i].neg().div(S::splat(2.0).add(e[i]));
+    }
+}
+
+/// Calls a function on all vectors, on several side by side as far as there are so many.
+macro_rules! side_by_side {
+    ($values:expr, $function:ident) => {{
+        let (chunks, rest) = $values.as_chunks_mut::<SIDE>();
+        for chunk in chunks {
+            $function(chunk);
+        }
+        for value in rest.as_chunks_mut::<1>().0 {
+            $function(value);
+        }
+    }};
 }
 
 /// Replaces weighted sums by what the units give for them: values are `(units, vectors)`, each
@@ -52,16 +99,8 @@ fn tanh<S: Simd>(x: S) -> S {
 #[inline(always)]
 pub(crate) fn activate<S: Simd>(activation: Activation, values: &mut [S], vectors: usize) {
     match activation {
-        Activation::Sigmoid => {
-            for value in values {
-                *value = sigmoid(*value);
-            }
-        }
-        Activation::Tanh => {
-            for value in values {
-                *value = tanh(*value);
-            }
-        }
+        Activation::Sigmoid => side_by_side!(values, sigmoid),
+        Activation::Tanh => side_by_side!(values, tanh),
         Activation::Relu => {
             for value in values {
                 // NaN stays NaN.
@@ -82,7 +121,9 @@ fn softmax<S: Simd>(values: &mut [S], vectors: usize) {
         }
         let mut sum = S::splat(0.0);
         for value in values[vector..].iter_mut().step_by(vectors) {
-            *value = exp(value.sub(largest));
+            let mut exponential = [value.sub(largest)];
+            exp(&mut exponential);
+            *value = exponential[0];
             sum = sum.add(*value);
         }
         for value in values[vector..].iter_mut().step_by(vectors) {

@@ -4,18 +4,16 @@
 //! machine has. The operations are those that IEEE 754 fixes to the last bit, lane by lane; none
 //! mixes lanes but [`Square::transpose`]. So a kernel's results do not depend on the type.
 
-mod pair;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use pair::Pair;
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
 /// The most lanes that a vector has.
-pub(crate) const MOST_LANES: usize = 32;
+pub(crate) const MOST_LANES: usize = 16;
 
 /// A vector of 32-bit numbers.
 ///

@@ -1,0 +1,112 @@
+//! Groups that go through each row in step, layer by layer.
+//!
+//! A layer's exponentials take long to come, and the next layer's sums wait for them. A second
+//! group's layer is work to fill that time with; the groups' layers may be of different widths.
+
+use super::Trainer;
+use super::group::Group;
+use super::rules::{Rates, Rule};
+use super::simd::{Simd, prefetch};
+use crate::dataset::Dataset;
+use crate::member::Member;
+
+/// Groups of the same number of layers, activations, batch size and update rule, in step.
+pub(crate) struct Groups<'a, S, R, const SLOTS: usize> {
+    groups: Vec<Group<'a, S, R, SLOTS>>,
+    dataset: &'a Dataset,
+    layers: usize,
+    /// Whether no group has a mask, and a batch is one row.
+    plain: bool,
+    /// Each member's sum of a batch's losses.
+    totals: Vec<f64>,
+}
+
+impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS> {
+    /// Groups of at most `S::LANES` members each, in training by these rates.
+    #[inline(always)]
+    pub(crate) fn new(
+        dataset: &'a Dataset,
+        groups: &[Vec<&mut Member>],
+        rates: impl Fn(&Member) -> Rates,
+        batch_size: usize,
+    ) -> Self {
+        let mut own = Vec::with_capacity(groups.len());
+        for members in groups {
+            let rates = members.iter().map(|member| rates(member)).collect();
+            own.push(Group::new(dataset, members, rates, batch_size));
+        }
+        Self {
+            dataset,
+            layers: own.first().map_or(0, |group| group.layers.len()),
+            plain: SLOTS == 1 && batch_size == 1 && own.iter().all(|group| group.mask.is_empty()),
+            totals: vec![0.0; groups.iter().map(Vec::len).sum()],
+            groups: own,
+        }
+    }
+
+    /// Gives the members what training changed.
+    #[inline(always)]
+    pub(crate) fn finish(self, groups: &mut [Vec<&mut Member>]) {
+        for (group, members) in self.groups.into_iter().zip(groups) {
+            group.finish(members);
+        }
+    }
+
+    /// A row's way back through all layers.
+    #[inline(always)]
+    fn backward<const UPDATE: bool, const PLAIN: bool>(&mut self) {
+        for layer in (0..self.layers).rev() {
+            for group in &mut self.groups {
+                group.backward::<UPDATE, PLAIN>(layer);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_losses(&mut self, row: u32) {
+        let mut totals = &mut self.totals[..];
+        for group in &self.groups {
+            let (own, rest) = totals.split_at_mut(group.rates.len());
+            group.add_losses(row, own);
+            totals = rest;
+        }
+    }
+}
+
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Groups<'_, S, R, SLOTS> {
+    #[inline(always)]
+    fn step(&mut self, batch: &[u32], next: &[u32], losses: &mut [f64]) {
+        for group in &mut self.groups {
+            group.begin_step(batch.len());
+        }
+        for (index, &row) in batch.iter().enumerate() {
+            if let Some(&soon) = batch.get(index + 1).or(next.first()) {
+                prefetch(self.dataset.input(soon));
+            }
+            for group in &mut self.groups {
+                group.hear(row);
+            }
+            for layer in 0..self.layers {
+                for group in &mut self.groups {
+                    group.forward(layer);
+                }
+            }
+            if !losses.is_empty() {
+                self.add_losses(row);
+            }
+            for group in &mut self.groups {
+                group.output_gradient(row);
+            }
+            if index + 1 < batch.len() {
+                self.backward::<false, false>();
+            } else if self.plain {
+                self.backward::<true, true>();
+            } else {
+                self.backward::<true, false>();
+            }
+        }
+        for (loss, total) in losses.iter_mut().zip(&mut self.totals) {
+            *loss += std::mem::take(total);
+        }
+    }
+}
