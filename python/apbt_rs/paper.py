@@ -24,8 +24,8 @@ class Experiment:
     ----------
     k, readiness, epochs : int
         The setting.
-    validation : float or "train"
-        What the paper held out: 20 %, or, for Identity, nothing.
+    validation : float or str
+        What the paper held out: 20 %, or, for Identity, nothing ("train").
     figure : tuple
         For each trial `best` and `most_accurate`: soft accuracy in per cent, weights, topology,
         all as printed.
