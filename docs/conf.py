@@ -23,6 +23,7 @@ napoleon_use_param = False
 napoleon_use_rtype = False
 napoleon_use_ivar = False
 default_role = "code"
+smartquotes = False  # what is quoted is mostly code
 
 # Theirs are other sites, which a build without a network cannot look up.
 nitpick_ignore_regex = [("py:.*", r"(numpy|polars)\..*")]

@@ -1,4 +1,4 @@
-"""The paper's three experiments, in the paper's setting (DESIGN §4.1)."""
+"""The paper's three experiments, in the paper's setting (its §4.1)."""
 
 from __future__ import annotations
 
