@@ -21,7 +21,7 @@ from apbt_rs._settings import RULES
 from apbt_rs._tables import REFUSALS
 from apbt_rs._tabular_files import NAMES, check_writable, read_frame, write_frame
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 _CODES = "Exit codes: 0 done; 1 an error, told in one line; 2 a wrong call; 130 Ctrl-C."
 _DATA = f"a table: {NAMES}; or - for CSV from standard input"
@@ -29,7 +29,7 @@ _DATA = f"a table: {NAMES}; or - for CSV from standard input"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0, 1 for an error, 2 for a wrong call."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         code = int(arguments.command(arguments))
         sys.stdout.flush()
@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command's arguments."""
     parser = argparse.ArgumentParser(
         prog="apbt-rs",
         description="Evolve the smallest accurate neural network for a table.",

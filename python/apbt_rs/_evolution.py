@@ -59,11 +59,6 @@ class Evolution(Iterator[Generation]):
 
     It comes from `evolve`. It can be pickled between two generations and goes on, elsewhere too,
     as if it had not been stopped.
-
-    Attributes
-    ----------
-    history : polars.DataFrame
-        The history so far.
     """
 
     def __init__(
@@ -163,7 +158,7 @@ class Evolution(Iterator[Generation]):
 
     @property
     def history(self) -> pl.DataFrame:
-        """The history so far: one row per member and generation."""
+        """The history so far, one row per member and generation."""
         return history_frame(self._core.history(0))
 
     def stop(self) -> None:

@@ -92,7 +92,7 @@ class Result:
 
     @property
     def encoding(self) -> pl.DataFrame:
-        """What becomes of each column of `X`: one row per column, with the inputs that it gives.
+        """What becomes of each column of `X`, one row per column, with the inputs that it gives.
 
         Columns are `column, operation, kind, mean, scale, levels, other, missing, inputs`; null
         where something does not apply. Means and scales of dates and durations are in days.

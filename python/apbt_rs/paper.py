@@ -1,4 +1,4 @@
-"""The paper's three experiments, in the paper's setting (DESIGN §4.1)."""
+"""The paper's three experiments, in the paper's setting (its §4.1)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Experiment:
     ----------
     k, readiness, epochs : int
         The setting.
-    validation : float or "train"
-        What the paper held out: 20 %, or, for Identity, nothing.
+    validation : float or str
+        What the paper held out: 20 %, or, for Identity, nothing ("train").
     figure : tuple
         For each trial `best` and `most_accurate`: soft accuracy in per cent, weights, topology,
         all as printed.

@@ -47,7 +47,7 @@ def load_tennis() -> tuple[pl.DataFrame, pl.Series]:
 
     Notes
     -----
-    T. M. Mitchell, Machine Learning, McGraw-Hill 1997, Table 3.2.
+    Table 3.2 of T. M. Mitchell, Machine Learning, McGraw-Hill 1997.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def load_identity() -> tuple[pl.DataFrame, pl.Series]:
 
     Notes
     -----
-    T. M. Mitchell, Machine Learning, McGraw-Hill 1997, section 4.6.4.
+    Section 4.6.4 of T. M. Mitchell, Machine Learning, McGraw-Hill 1997.
 
     Examples
     --------
