@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _fields
-from apbt_rs._columns import AsIs, Drop, OneHot, Standardize, useless
+from apbt_rs._columns import AsIs, Drop, Standardize, useless
+from apbt_rs._one_hot import OneHot
 from apbt_rs._tables import has_names, read_table, select_columns
 from apbt_rs._values import is_text, kind_of, numbers, place
 

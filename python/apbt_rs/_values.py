@@ -35,6 +35,13 @@ def _days(series: pl.Series) -> pl.Series:
     return series.dt.cast_time_unit("us").cast(pl.Int64).cast(pl.Float64) / _MICROSECONDS
 
 
+def read_kind(value: object, where: str) -> str:
+    """Read what a column of numbers counts from plain data; `where` names it in errors."""
+    if value not in KINDS:
+        raise ValueError(f"{where}.kind: expected one of {KINDS}, got {value!r:.80}")
+    return str(value)
+
+
 def missing_values(series: pl.Series) -> np.ndarray:
     """Return where values are null or NaN, Booleans of shape (rows,)."""
     if series.dtype.is_float():
