@@ -263,7 +263,7 @@ def test_what_does_not_fit_the_training_table_is_refused(
 NUMBER: dict[str, Any] = {"operation": "standardize", "column": "a", "kind": "number"}
 NUMBER |= {"mean": 0.5, "scale": 2.0, "missing": False}
 LEVELS: dict[str, Any] = {"operation": "one_hot", "column": "b", "levels": ["x", "y"]}
-LEVELS |= {"other": False, "missing": True}
+LEVELS |= {"kind": "text", "other": False, "rare": [], "handle_unknown": "error", "missing": True}
 
 
 @pytest.mark.parametrize(
@@ -292,6 +292,14 @@ LEVELS |= {"other": False, "missing": True}
         ({"columns": [NUMBER | {"kind": "money"}]}, "kind: expected one of"),
         ({"columns": [NUMBER | {"missing": 1}]}, "missing: expected true or false"),
         ({"columns": [LEVELS | {"other": None}]}, "other: expected true or false"),
+        ({"columns": [LEVELS | {"kind": "money"}]}, "kind: expected one of"),
+        ({"columns": [LEVELS | {"kind": ["text"]}]}, "kind: expected one of"),
+        ({"columns": [LEVELS | {"handle_unknown": "warn"}]}, "handle_unknown: expected one of"),
+        ({"columns": [LEVELS | {"rare": ["z"]}]}, "rare: expected levels where others are refused"),
+        ({"columns": [LEVELS | {"other": True}]}, "rare: expected levels where others are refused"),
+        ({"columns": [LEVELS | {"rare": None}]}, "rare: expected a list"),
+        ({"columns": [LEVELS | {"rare": ["b", "a"], "other": True}]}, "rare: .* ascending"),
+        ({"columns": [LEVELS | {"rare": ["x"], "other": True}]}, "rare: .* of their own"),
         ({"columns": [LEVELS | {"levels": []}]}, "levels: expected a list"),
         ({"columns": [LEVELS | {"levels": "xy"}]}, "levels: expected a list"),
         ({"columns": [LEVELS | {"levels": ["x", 1]}]}, "levels: expected a string"),
@@ -313,7 +321,7 @@ JSON = st.recursive(
 
 @given(
     st.sampled_from([NUMBER, LEVELS]),
-    st.sampled_from(["operation", "column", "kind", "mean", "scale", "levels", "other", "missing"]),
+    st.sampled_from([*NUMBER, *LEVELS]),
     JSON,
 )
 def test_a_strangers_encoder_is_read_or_refused(

@@ -4,7 +4,7 @@ An operation is plain data. It takes a column and gives none, one or several flo
 
 - `AsIs`: the number, cast;
 - `Standardize`: (number − mean) / scale in float64, then cast;
-- `OneHot`: for each level a column, 1 where the text is that level;
+- `OneHot` (`apbt_rs._one_hot`): for each level a column, 1 where the value is that level;
 - `Drop`: nothing.
 
 Numbers and Booleans are numbers; strings, Categorical and Enum are texts; dates, times and
@@ -145,15 +145,24 @@ class Drop:
         return cls(_fields.text(data["column"], f"{where}.column"))
 
 
-def useless(series: pl.Series) -> str | None:
-    """Return why nothing can be learned from a column, if so: it is empty, or names its rows."""
+def without_values(series: pl.Series) -> str | None:
+    """Return why a column cannot be used, if so."""
     if missing_values(series).all():
-        return "all its values are missing"
+        return (
+            f"all its values are missing; encoding={{{series.name!r}: 'drop'}} leaves it out "
+            "without this warning"
+        )
+    return None
+
+
+def identifier(series: pl.Series) -> str | None:
+    """Return why a column is left out unless the user wants it, if so: it names its rows."""
     if is_text(series.dtype):
         texts = series.drop_nulls()
         if len(texts) > MOST_LEVELS and texts.n_unique() == len(texts):
             return (
                 f"its {len(series)} texts are all different, as names and keys are, and nothing "
-                "can be learned from them"
+                f"can be learned from them; encoding={{{series.name!r}: 'one_hot'}} keeps it, "
+                "'drop' leaves it out without this warning"
             )
     return None

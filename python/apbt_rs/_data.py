@@ -10,6 +10,7 @@ import polars as pl
 
 from apbt_rs import _core
 from apbt_rs._encoding import Encoder
+from apbt_rs._options import read_options
 from apbt_rs._settings import Preset, Settings
 from apbt_rs._splits import check_classes, resolve_split
 from apbt_rs._tables import read_table, read_target
@@ -78,6 +79,7 @@ def prepare(
     TypeError, ValueError
         Naming the argument, the value and what would be right.
     """
+    options = read_options(settings.encoding)
     frame, target = read_table(X), read_target(y)
     check_lengths(frame.height, target.height)
     weights = _weights(sample_weight, frame.height)
@@ -89,7 +91,7 @@ def prepare(
         if len(classes) < 2:
             raise ValueError("validation: the training rows have one class only; keep others too")
 
-    encoder = Encoder.fit(frame, train, standardize=preset.standardize)
+    encoder = Encoder.fit(frame, train, standardize=preset.standardize, options=options)
     targets = Targets.fit(
         target,
         rows=train,

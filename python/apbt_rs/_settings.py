@@ -60,6 +60,7 @@ class Settings:
     test: Any
     task: str
     metric: str | Metric | Callable[..., float]
+    encoding: Any
     space: Mapping[str, Any] | None
     fitness: tuple[float, float] | None
     rule: str
