@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from apbt_rs._targets import Targets, check_lengths, class_codes
 
 __all__ = ["Answers", "Data", "prepare"]
 
+_LEAST_SHARE = 0.1  # of an equal share, that a class has without a warning
 _MOST_WEIGHT = 1e100  # sums and squares of weights must stay finite
 
 
@@ -56,6 +58,28 @@ class Data:
         """Return what was right for some rows; the core has the table."""
         weights = None if self.weights is None else [self.weights[row] for row in rows]
         return Answers(*core.rows(rows), self.labels(rows), weights)
+
+    def warn_of_rare_class(self) -> None:
+        """Warn if accuracy is won by ignoring a class.
+
+        That is so if the rarest has less than a tenth of what it had if all were equal: with two
+        classes less than 5 % of the training rows, by their weights.
+        """
+        classes = self.targets.classes
+        codes = self.targets.codes(self.frame.to_series())[self.train]
+        weights = None if self.weights is None else np.take(self.weights, self.train)
+        shares = np.bincount(codes, weights, len(classes))
+        shares = shares / shares.sum()
+        rarest = int(shares.argmin())
+        if shares[rarest] * len(classes) < _LEAST_SHARE:
+            warnings.warn(
+                f"y: the class {classes[rarest]!r} has {int((codes == rarest).sum())} of "
+                f"{len(codes)} training rows and {shares[rarest]:.2%} of their weight, so that "
+                "accuracy hardly falls if it is never predicted: give its rows more weight by "
+                "sample_weight=, or choose metric='neg_log_loss'",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def labels(self, rows: np.ndarray) -> pl.Series | pl.DataFrame:
         """Return the targets of some rows as the user gave them."""

@@ -73,7 +73,9 @@ def run(
     metric : str, callable or Metric, default="auto"
         Higher is better. For classification "accuracy" (the default), "soft_accuracy" (the
         paper's) or "neg_log_loss"; for regression "r2" (the default), "neg_mean_squared_error" or
-        "neg_mean_absolute_error"; or a function `f(y_true, y_pred)`, see `metric`.
+        "neg_mean_absolute_error"; or a function `f(y_true, y_pred)`, see `metric`. Accuracy warns
+        of a class with less than a tenth of an equal share of the training rows' weight, which it
+        hardly rewards to predict.
     encoding : dict, default=None
         How columns of `X` are encoded where the default is not wanted, by name (`column_0`, … in
         tables without names): "standardize" or "as_is" for numbers, dates and durations,
