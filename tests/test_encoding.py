@@ -221,9 +221,9 @@ def test_no_rows_to_predict_give_no_rows(empty: Any) -> None:
         ([1.0, float("inf"), float("-inf")], ValueError, ["2 infinite values", "replace"]),
         ([1e300, -1e300, 0.0], ValueError, ["1e+300", "too large", "rescale"]),
         ([1.7e308, -1.7e308, 0.0], ValueError, ["1.7e+308", "too large"]),
-        ([[1], [2], [3]], TypeError, ["dtype List", "cast"]),
+        ([[1], [2], [3]], TypeError, ["dtype List", "nested", "each of its parts"]),
         ([b"a"] * 3, TypeError, ["dtype Binary", "cast"]),
-        ([1j] * 3, TypeError, ["dtype Object", "cast"]),
+        ([object()] * 3, TypeError, ["dtype Object", "cast"]),
     ],
 )
 @pytest.mark.parametrize("standardize", [True, False])

@@ -45,7 +45,7 @@ def hot(**words: Any) -> dict[str, Any]:
         ({"age": {"operation": "as_is", "max_categories": 3}}, ValueError, ["for 'one_hot', not"]),
         ({"town": "standardize"}, TypeError, ["['town']='standardize'", "String", "'one_hot'"]),
         ({"town": "as_is"}, TypeError, ["['town']='as_is'", "column 'town' of X", "cast"]),
-        ({"tags": "one_hot"}, TypeError, ["column 'tags' of X", "List", "cast"]),
+        ({"tags": "one_hot"}, TypeError, ["column 'tags' of X", "List", "each of its parts"]),
         ({"hole": "as_is", "tags": "drop"}, ValueError, ["'hole' of X lacks 1 of 40", "fill"]),
         (dict.fromkeys(TABLE.columns, "drop"), ValueError, ["no column is left"]),
         (hot(min_frequency=0), ValueError, ["['town']: min_frequency=0", "at least 1"]),

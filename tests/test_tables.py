@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import sys
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,12 @@ def test_the_memory_of_an_array_does_not_matter(rows: list[list[float]]) -> None
         assert read_table(held).equals(frame)
 
 
-@given(st.permutations([1, 2.5, True, None, np.float32(0.5), np.int8(3), np.True_]))
+@given(st.permutations([1, 2.5, True, None, np.float32(0.5), np.int8(3), Decimal("1.5")]))
 def test_the_order_of_python_values_does_not_matter(values: list[Any]) -> None:
     plain = [None if value is None else float(value) for value in values]
-    for held in ({"a": values}, [[value] for value in values], [{"a": value} for value in values]):
+    objects = pd.DataFrame({"a": pd.Series(values, dtype=object)})
+    rows = [[value] for value in values]
+    for held in ({"a": values}, rows, [{"a": value} for value in values], objects):
         assert read_table(held).to_series().to_list() == plain
 
 
@@ -123,8 +126,17 @@ def test_protocols_of_foreign_tables() -> None:
         ({"a": [1, "x"]}, TypeError, ["column 'a' mixes", "int, str"]),
         ([["x"], [1]], TypeError, ["column 'column_0' mixes", "int, str"]),
         ({"a": [2**200]}, ValueError, ["X of type dict", "too large"]),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, ["pandas", "unique"]),
-        (pd.DataFrame({"a": [1j]}), ValueError, ["pandas"]),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, ["pandas", "'a'", "twice"]),
+        (pd.DataFrame({"a": [1j]}), TypeError, ["pandas", "column 'a' holds complex", ".imag"]),
+        (
+            pd.DataFrame({"a": [datetime.date(2020, 1, 1), 1]}),
+            TypeError,
+            ["'a' mixes", "date, int"],
+        ),
+        (pd.DataFrame({"a": [1, "x"]}), TypeError, ["column 'a' mixes", "int, str", "cast"]),
+        ({"a": [1j, 2]}, TypeError, ["column 'a' holds complex numbers", ".real"]),
+        (np.array([[1j]]), TypeError, ["complex numbers", ".real", ".imag"]),
+        (np.zeros(2, [("a", "c16")]), TypeError, ["complex numbers", ".real"]),
         ([], ValueError, ["X is empty", "0 rows"]),
         (np.empty((0, 3)), ValueError, ["X is empty", "0 rows and 3 columns"]),
         (np.empty((3, 0)), ValueError, ["X is empty"]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["array_of", "columns_of", "known_to_polars"]
+__all__ = ["array_of", "columns_of", "complex_numbers", "known_to_polars"]
 
 
 def array_of(X: Any) -> np.ndarray:
@@ -47,6 +47,8 @@ def _fields_of(X: np.ndarray) -> dict[str, np.ndarray]:
 def known_to_polars(X: np.ndarray) -> np.ndarray:
     """Return an array of the machine's byte order, and of a width or unit that polars knows."""
     X = X.astype(X.dtype.newbyteorder("="), copy=False)
+    if X.dtype.kind == "c":
+        raise complex_numbers("the array")
     if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
         return X.astype(np.float64)
     if X.dtype.kind in "mM":
@@ -55,6 +57,11 @@ def known_to_polars(X: np.ndarray) -> np.ndarray:
             date = X.dtype.kind == "M" and unit in ("Y", "M", "W", "D")
             return _in_unit(X, "D" if date else "us")
     return X
+
+
+def complex_numbers(what: str) -> TypeError:
+    """Return the error for complex numbers, which have no encoding."""
+    return TypeError(f"{what} holds complex numbers: make columns of their `.real` and `.imag`")
 
 
 def _in_unit(X: np.ndarray, unit: str) -> np.ndarray:

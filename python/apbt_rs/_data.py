@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = ["Answers", "Data", "prepare"]
 
 _LEAST_SHARE = 0.1  # of an equal share, that a class has without a warning
 _MOST_WEIGHT = 1e100  # sums and squares of weights must stay finite
+_MOST_SCALED = 1e30  # of the training rows' mean, by which float32 weights are scaled
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,8 @@ def prepare(
         # Rows of a table of their own weigh as much as an average one.
         extra = sum(table.height for _, table in tables[1:])
         weights = weights + [float(np.mean(np.take(weights, train)))] * extra
+        splits = {"training": train, "validation": validation, "test": test}
+        _check_scaled(np.array(weights), splits)
     data = Data(
         encoder,
         targets,
@@ -215,10 +219,14 @@ def _validation_rows(
 def _weights(sample_weight: Any, n_rows: int) -> list[float] | None:
     if sample_weight is None:
         return None
+    expected = "sample_weight: expected one number for each row"
     try:
-        weights = np.asarray(sample_weight, dtype=np.float64)
+        given = np.asarray(sample_weight)
+        if given.dtype.kind not in "biufO":  # texts and complex numbers would be cast in silence
+            raise TypeError(f"{expected}, not an array of dtype {given.dtype}")
+        weights = given.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise TypeError("sample_weight: expected one number for each row") from error
+        raise error if expected in str(error) else TypeError(expected) from error
     if weights.ndim != 1:
         raise ValueError(f"sample_weight: has shape {weights.shape}: expected ({n_rows},)")
     check_lengths(n_rows, len(weights), y_argument="sample_weight")
@@ -233,3 +241,21 @@ def _weights(sample_weight: Any, n_rows: int) -> list[float] | None:
     if weights.max() > _MOST_WEIGHT:
         raise ValueError(f"sample_weight: {weights.max()} is too large: divide all weights by it")
     return [float(weight) for weight in weights]
+
+
+def _check_scaled(weights: np.ndarray, splits: Mapping[str, np.ndarray | None]) -> None:
+    """Raise a ValueError if a split has no weight, or a row too much beside the training rows."""
+    for name, rows in splits.items():
+        if rows is not None and not weights[rows].any():
+            raise ValueError(
+                f"sample_weight: is zero for all {name} rows: give some a positive weight, or hold "
+                "out other rows"
+            )
+    with np.errstate(over="ignore"):
+        scaled = weights / weights[splits["training"]].mean()
+    if scaled.max() > _MOST_SCALED:
+        raise ValueError(
+            f"sample_weight: row {scaled.argmax()} has {weights[scaled.argmax()]}, "
+            f"{scaled.max():.3g} times what training rows have on average, and {_MOST_SCALED:g} is "
+            "the most: give it less"
+        )

@@ -12,12 +12,13 @@ import importlib.util
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from apbt_rs._arrays import array_of, columns_of, known_to_polars
+from apbt_rs._arrays import array_of, columns_of, complex_numbers, known_to_polars
 
 TABLES = (
     "a polars or pandas DataFrame, an Arrow table, a dict of columns, a 2-D or structured NumPy "
@@ -193,7 +194,7 @@ def _target(y: Any) -> pl.DataFrame:
     if isinstance(y, pl.Series):
         return y.to_frame()
     if _is_pandas(y):
-        return pl.from_pandas(y.to_frame(y.name or "") if y.ndim == 1 else y)
+        return _from_pandas(y.to_frame(y.name or "") if y.ndim == 1 else y)
     if _is_frame(y) or isinstance(y, Mapping):
         return _table(y)
     if isinstance(y, (list, tuple)):
@@ -214,7 +215,31 @@ def _pandas_table(X: Any) -> pl.DataFrame:
     for name in X.columns[X.dtypes == "category"]:
         # Polars reads categories that are numbers as numbers.
         X[name] = X[name].cat.rename_categories(str)
-    return pl.from_pandas(X)
+    return _from_pandas(X)
+
+
+def _from_pandas(X: Any) -> pl.DataFrame:
+    """Read a DataFrame; its objects as Python values, as pyarrow takes numbers for dates."""
+    for name, dtype in X.dtypes.items():
+        if getattr(dtype, "kind", "") == "c":
+            raise complex_numbers(_column_words(str(name)))
+    if not X.columns.is_unique:
+        twice = str(X.columns[X.columns.duplicated()][0])
+        raise ValueError(f"{_column_words(twice)} is there twice, and names are unique: rename it")
+    objects = (X.dtypes == "object").to_numpy()
+    others = iter(pl.from_pandas(X.loc[:, ~objects]).get_columns())
+    return pl.DataFrame(
+        [
+            _column(str(name), _present(X[name])) if is_object else next(others)
+            for name, is_object in zip(X.columns, objects, strict=True)
+        ]
+    )
+
+
+def _present(values: Any) -> list[Any]:
+    """Return what a pandas Series holds; None is None, whatever said that a value is missing."""
+    pairs = zip(values.tolist(), values.isna(), strict=True)
+    return [None if missing else value for value, missing in pairs]
 
 
 def _array_table(X: np.ndarray) -> pl.DataFrame:
@@ -244,17 +269,27 @@ def _column(name: str, values: Any) -> pl.Series:
         return pl.Series(name, values)
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     kinds = {type(value) for value in plain} - {type(None)}
-    if float in kinds and kinds <= {bool, int, float}:
+    if kinds & {float, Decimal} and kinds <= {bool, int, float, Decimal} and kinds != {Decimal}:
         plain = [None if value is None else float(value) for value in plain]
     elif kinds == {bool, int}:
         plain = [None if value is None else int(value) for value in plain]
     elif kinds == {str, float}:  # NaN is how an object array says that a text is missing
         plain = [None if isinstance(v, float) and math.isnan(v) else v for v in plain]
+    if complex in kinds:
+        raise complex_numbers(_column_words(name))
     try:
         return pl.Series(name, plain)
     except TypeError as error:
-        names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise TypeError(f"column {name!r} mixes values of the types {names}") from error
+        raise _mixed(name, kinds) from error
+
+
+def _mixed(name: str, kinds: set[type]) -> TypeError:
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
+    return TypeError(f"{_column_words(name)} mixes values of the types {names}: cast them to one")
+
+
+def _column_words(name: str) -> str:
+    return f"column {name!r}" if name else "it"  # a target has no name, but that of its argument
 
 
 def _is_frame(X: Any) -> bool:

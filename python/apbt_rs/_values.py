@@ -96,6 +96,11 @@ def check_encodable(series: pl.Series, argument: str) -> None:
 
 
 def _no_numbers(series: pl.Series, argument: str) -> TypeError:
+    if series.dtype.is_nested():
+        return TypeError(
+            f"{place(series.name, argument)} has dtype {series.dtype}, which is nested: make a "
+            "column of each of its parts"
+        )
     return TypeError(
         f"{place(series.name, argument)} has dtype {series.dtype}, where numbers are needed: "
         "cast it to a numeric dtype"
