@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from apbt_rs._encoding import Encoder, read_table
+from apbt_rs._options import read_options
+from apbt_rs._values import is_text
 
 # Rounded: what is a grain apart in training cannot scale a million into float32.
 NUMBERS = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
@@ -53,11 +55,21 @@ def frames(draw: st.DrawFn) -> pl.DataFrame:
 
 @st.composite
 def fits(draw: st.DrawFn) -> tuple[pl.DataFrame, Encoder]:
-    """Any table, and an encoder fitted on some of its rows."""
+    """Any table, and an encoder fitted on some of its rows, as any user wants it."""
     frame = draw(frames())
     rows = draw(st.sets(st.integers(0, frame.height - 1), min_size=1))
     picked = np.array(sorted(rows), dtype=np.uint32)
-    return frame, Encoder.fit(frame, picked, standardize=draw(st.booleans()))
+    wanted = {}
+    for series in frame.get_columns()[1:]:  # the first is not left out, so that one is left
+        operations = ["one_hot", "drop"]
+        operations += [] if is_text(series.dtype) else ["standardize", "as_is"]
+        if draw(st.booleans()):
+            wanted[series.name] = draw(st.sampled_from(operations))
+    options, standardize = read_options(wanted), draw(st.booleans())
+    encoder = Encoder.fit(frame, picked, standardize=standardize, options=options)
+    found = {op.column: op.operation for op in encoder.columns}
+    assert found == found | wanted
+    return frame, encoder
 
 
 @given(fits())

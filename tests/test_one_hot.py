@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder
 
@@ -220,6 +220,26 @@ def test_the_user_may_keep_what_names_its_rows() -> None:
     assert encoder.input_names == ["x"]
 
 
+@settings(max_examples=20, deadline=None)
+@given(columns(), options())
+def test_a_saved_network_predicts_as_before(
+    tmp_path_factory: pytest.TempPathFactory, series: pl.Series, option: dict[str, Any]
+) -> None:
+    fitted_or_passed(series, option)
+    table = pl.concat([series.to_frame()] * 10).with_row_index("x")
+    y = np.arange(table.height) % 2
+    if isinstance(least := option["min_frequency"], int):
+        option = {**option, "min_frequency": 10 * least}
+    quick: dict[str, Any] = {"k": 4, "epochs": 1, "seed": 0, "progress": False}
+    network = apbt_rs.run(table, y, validation="train", encoding={"c": option}, **quick).chosen
+    path = tmp_path_factory.mktemp("networks") / "network"
+    network.save(path)
+    loaded = apbt_rs.load(path)
+    assert isinstance(loaded, apbt_rs.Network)
+    assert loaded.encoder == network.encoder
+    assert loaded.predict_proba(table).tobytes() == network.predict_proba(table).tobytes()
+
+
 @pytest.mark.parametrize("saved", ["network", "result", "checkpoint"])
 def test_options_travel_with_the_network(saved: str, tmp_path: Any) -> None:
     rng = np.random.default_rng(0)
@@ -243,7 +263,7 @@ def test_options_travel_with_the_network(saved: str, tmp_path: Any) -> None:
     }
     y = (table["month"] > 6).to_numpy()
     path = tmp_path / "saved"
-    settings: dict[str, Any] = {"k": 6, "epochs": 10, "seed": 0, "progress": False}
+    quick: dict[str, Any] = {"k": 6, "epochs": 10, "seed": 0, "progress": False}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = apbt_rs.run(
@@ -251,7 +271,7 @@ def test_options_travel_with_the_network(saved: str, tmp_path: Any) -> None:
             y,
             encoding=encoding,
             checkpoint=path if saved == "checkpoint" else None,
-            **settings,
+            **quick,
         )
     frame = result.encoding
     assert frame["operation"].to_list() == ["one_hot", "one_hot", "as_is", "drop", "one_hot"]
