@@ -98,6 +98,21 @@ def test_several_targets_weights_and_dropped_columns(at: Path) -> None:
     assert predicted.columns == ["petal_length", "petal_width"]
 
 
+def test_columns_are_encoded_as_the_command_says(
+    at: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    TABLE.rename({"petal_width": "a=b"}).write_csv("t.csv")
+    call = ["run", "t.csv", *QUICK, "--encoding", "a=b=one_hot", "--encoding", "petal_length=drop"]
+    assert _cli.main([*call, "--out", "m.apbt"]) == 0
+    assert _cli.main(["show", "m.apbt", "--json"]) == 0
+    shown = facts(capsys)
+    assert isinstance(shown["inputs"], list)
+    found = {one["column"]: one["operation"] for one in shown["inputs"]}
+    assert found["a=b"] == "one_hot"
+    assert found["petal_length"] == "drop"
+    assert found["sepal_width"] == "standardize"
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -108,6 +123,9 @@ def test_several_targets_weights_and_dropped_columns(at: Path) -> None:
         (["run", "iris.csv", *QUICK, "--out", "no/m.apbt"], "there is no folder no"),
         (["run", "iris.csv", *QUICK, "--history", "h.xls"], "--history h.xls: expected"),
         (["run", "iris.csv", *QUICK, "--metric", "r2"], "metric"),
+        (["run", "iris.csv", *QUICK, "--encoding", "species=drop"], "X has no column 'species'"),
+        (["run", "iris.csv", *QUICK, "--encoding", "petal_width=drp"], "did you mean 'drop'?"),
+        (["run", "iris.csv", *QUICK, *["--encoding", "a=drop"] * 2], "a column twice"),
         (["predict", "iris.csv", "iris.csv"], "iris.csv: not a readable safetensors file"),
         (["resume", "nowhere"], "no checkpoint is there"),
         (["run", "broken.csv", "--target", "a"], "broken.csv: cannot be read"),
@@ -125,7 +143,8 @@ def test_errors_are_one_line_and_come_before_any_work(
 
 
 def test_wrong_calls_have_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    for call in (["run", "iris.csv"], ["ran"], []):
+    unsplit = ["run", "iris.csv", "--target", "species", "--encoding", "petal_width"]
+    for call in (["run", "iris.csv"], ["ran"], [], unsplit):
         with pytest.raises(SystemExit) as stop:
             _cli.main(call)
         assert stop.value.code == 2

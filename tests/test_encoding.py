@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from apbt_rs._encoding import Encoder, read_table
+from apbt_rs._options import read_options
+from apbt_rs._values import is_text
 
 # Rounded: what is a grain apart in training cannot scale a million into float32.
 NUMBERS = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
@@ -53,11 +55,21 @@ def frames(draw: st.DrawFn) -> pl.DataFrame:
 
 @st.composite
 def fits(draw: st.DrawFn) -> tuple[pl.DataFrame, Encoder]:
-    """Any table, and an encoder fitted on some of its rows."""
+    """Any table, and an encoder fitted on some of its rows, as any user wants it."""
     frame = draw(frames())
     rows = draw(st.sets(st.integers(0, frame.height - 1), min_size=1))
     picked = np.array(sorted(rows), dtype=np.uint32)
-    return frame, Encoder.fit(frame, picked, standardize=draw(st.booleans()))
+    wanted = {}
+    for series in frame.get_columns()[1:]:  # the first is not left out, so that one is left
+        operations = ["one_hot", "drop"]
+        operations += [] if is_text(series.dtype) else ["standardize", "as_is"]
+        if draw(st.booleans()):
+            wanted[series.name] = draw(st.sampled_from(operations))
+    options, standardize = read_options(wanted), draw(st.booleans())
+    encoder = Encoder.fit(frame, picked, standardize=standardize, options=options)
+    found = {op.column: op.operation for op in encoder.columns}
+    assert found == found | wanted
+    return frame, encoder
 
 
 @given(fits())
@@ -221,9 +233,9 @@ def test_no_rows_to_predict_give_no_rows(empty: Any) -> None:
         ([1.0, float("inf"), float("-inf")], ValueError, ["2 infinite values", "replace"]),
         ([1e300, -1e300, 0.0], ValueError, ["1e+300", "too large", "rescale"]),
         ([1.7e308, -1.7e308, 0.0], ValueError, ["1.7e+308", "too large"]),
-        ([[1], [2], [3]], TypeError, ["dtype List", "cast"]),
+        ([[1], [2], [3]], TypeError, ["dtype List", "nested", "each of its parts"]),
         ([b"a"] * 3, TypeError, ["dtype Binary", "cast"]),
-        ([1j] * 3, TypeError, ["dtype Object", "cast"]),
+        ([object()] * 3, TypeError, ["dtype Object", "cast"]),
     ],
 )
 @pytest.mark.parametrize("standardize", [True, False])
@@ -263,7 +275,7 @@ def test_what_does_not_fit_the_training_table_is_refused(
 NUMBER: dict[str, Any] = {"operation": "standardize", "column": "a", "kind": "number"}
 NUMBER |= {"mean": 0.5, "scale": 2.0, "missing": False}
 LEVELS: dict[str, Any] = {"operation": "one_hot", "column": "b", "levels": ["x", "y"]}
-LEVELS |= {"other": False, "missing": True}
+LEVELS |= {"kind": "text", "other": False, "rare": [], "handle_unknown": "error", "missing": True}
 
 
 @pytest.mark.parametrize(
@@ -292,6 +304,14 @@ LEVELS |= {"other": False, "missing": True}
         ({"columns": [NUMBER | {"kind": "money"}]}, "kind: expected one of"),
         ({"columns": [NUMBER | {"missing": 1}]}, "missing: expected true or false"),
         ({"columns": [LEVELS | {"other": None}]}, "other: expected true or false"),
+        ({"columns": [LEVELS | {"kind": "money"}]}, "kind: expected one of"),
+        ({"columns": [LEVELS | {"kind": ["text"]}]}, "kind: expected one of"),
+        ({"columns": [LEVELS | {"handle_unknown": "warn"}]}, "handle_unknown: expected one of"),
+        ({"columns": [LEVELS | {"rare": ["z"]}]}, "rare: expected levels where others are refused"),
+        ({"columns": [LEVELS | {"other": True}]}, "rare: expected levels where others are refused"),
+        ({"columns": [LEVELS | {"rare": None}]}, "rare: expected a list"),
+        ({"columns": [LEVELS | {"rare": ["b", "a"], "other": True}]}, "rare: .* ascending"),
+        ({"columns": [LEVELS | {"rare": ["x"], "other": True}]}, "rare: .* of their own"),
         ({"columns": [LEVELS | {"levels": []}]}, "levels: expected a list"),
         ({"columns": [LEVELS | {"levels": "xy"}]}, "levels: expected a list"),
         ({"columns": [LEVELS | {"levels": ["x", 1]}]}, "levels: expected a string"),
@@ -313,7 +333,7 @@ JSON = st.recursive(
 
 @given(
     st.sampled_from([NUMBER, LEVELS]),
-    st.sampled_from(["operation", "column", "kind", "mean", "scale", "levels", "other", "missing"]),
+    st.sampled_from([*NUMBER, *LEVELS]),
     JSON,
 )
 def test_a_strangers_encoder_is_read_or_refused(

@@ -41,6 +41,20 @@ def mixed() -> pl.DataFrame:
     )
 
 
+def structured(frame: pl.DataFrame) -> np.ndarray:
+    """Return a structured array; integers and Booleans with missing values are objects in it."""
+    columns = {
+        name: series.to_numpy()
+        if series.dtype.is_float() or series.dtype.is_temporal()
+        else np.array(series.to_list(), dtype=object)
+        for name, series in zip(frame.columns, frame.get_columns(), strict=True)
+    }
+    array = np.empty(frame.height, [(name, values.dtype) for name, values in columns.items()])
+    for name, values in columns.items():
+        array[name] = values
+    return array
+
+
 def fitted(series: pl.Series) -> tuple[Encoder, np.ndarray]:
     frame = series.to_frame("c")
     encoder = Encoder.fit(frame, np.arange(frame.height, dtype=np.uint32))
@@ -55,7 +69,7 @@ def test_the_same_table_from_everywhere_gives_the_same_bits(tmp_path: Path) -> N
     chunks = pl.concat([frame[:7], frame[7:50], frame[50:]], rechunk=False)
     tables = [frame, frame.lazy(), chunks, frame.to_arrow(), pandas]
     tables += [{name: texts[name].to_list() for name in frame.columns}, frame.to_dicts()]
-    tables += [pandas.convert_dtypes()]
+    tables += [pandas.convert_dtypes(), structured(frame), structured(frame).view(np.recarray)]
     first, *others = [apbt_rs.run(table, y, **QUICK) for table in tables]
     for other in others:
         assert other.history.equals(first.history)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apbt_rs._encoding import read_table
+from apbt_rs._tables import has_names, read_table, read_target
 
 
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3), min_size=1, max_size=6))
@@ -25,15 +27,21 @@ def test_the_memory_of_an_array_does_not_matter(rows: list[list[float]]) -> None
     read_only.flags.writeable = False
     wide = np.repeat(X, 2, axis=1)[:, ::2]
     longer = X.astype(np.longdouble)
-    for held in [rows, np.asfortranarray(X), read_only, wide, X.astype(">f8"), longer]:
+    packed = np.array(list(map(tuple, X)), dtype=[(name, ">f8") for name in frame.columns])
+    records = packed.view(np.recarray)
+    held_by_name = {name: packed[name] for name in frame.columns}
+    plain = [rows, np.asfortranarray(X), read_only, wide, X.astype(">f8"), longer]
+    for held in [*plain, packed, records, held_by_name]:
         assert read_table(held).schema == frame.schema
         assert read_table(held).equals(frame)
 
 
-@given(st.permutations([1, 2.5, True, None, np.float32(0.5), np.int8(3), np.True_]))
+@given(st.permutations([1, 2.5, True, None, np.float32(0.5), np.int8(3), Decimal("1.5")]))
 def test_the_order_of_python_values_does_not_matter(values: list[Any]) -> None:
     plain = [None if value is None else float(value) for value in values]
-    for held in ({"a": values}, [[value] for value in values], [{"a": value} for value in values]):
+    objects = pd.DataFrame({"a": pd.Series(values, dtype=object)})
+    rows = [[value] for value in values]
+    for held in ({"a": values}, rows, [{"a": value} for value in values], objects):
         assert read_table(held).to_series().to_list() == plain
 
 
@@ -44,6 +52,26 @@ def test_pandas_categories_that_are_numbers_are_categories() -> None:
     assert table["3"].dtype == pl.Categorical
     assert table["3"].to_list() == ["10", "9", "10"]
     assert frame[3].tolist() == [10, 9, 10]
+
+
+def test_fields_of_structured_arrays_are_columns() -> None:
+    dtype = [("tiny", "i1"), ("wide", ">f8"), ("half", "f2"), ("town", "U4"), ("any", "O")]
+    dtype += [("day", "M8[D]"), ("when", "M8[s]"), ("month", "M8[M]"), ("long", "m8[2h]")]
+    values = (1, 2.5, 0.5, "Ulm", None, "2024-02-29", "2024-02-29T12", "2024-02", 3)
+    structured = np.array([values, values], dtype=dtype)
+    structured["any"][1] = "x"
+    table = read_table(structured)
+    day, noon = datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 12)
+    first = (1, 2.5, 0.5, "Ulm", None, day, noon, day.replace(day=1), datetime.timedelta(hours=6))
+    assert table.row(0) == first
+    assert table.columns == [name for name, _ in dtype]
+    assert has_names(structured)
+    assert has_names(structured.view(np.recarray))
+    assert not has_names(np.eye(2))
+    # One row of a packed array is contiguous, and its fields are still out of line.
+    assert read_table(structured[:1]).equals(table[:1])
+    assert read_target(structured[["tiny", "wide"]]).rows() == [(1, 2.5)] * 2
+    assert read_table(structured[:0], allow_empty=True).shape == (0, len(dtype))
 
 
 GOOD = pl.DataFrame({"age": [1.0, 2.0], "town": ["Ulm", "Bonn"]})
@@ -81,6 +109,12 @@ def test_protocols_of_foreign_tables() -> None:
         (np.float64(3), TypeError, ["X of type numpy.float64", "0 dimensions"]),
         (np.ones(3), TypeError, ["X of type numpy.ndarray", "1 dimensions", ".reshape(-1, 1)"]),
         (np.ones((2, 2, 2)), TypeError, ["3 dimensions"]),
+        (np.zeros((2, 2), [("a", "f8")]), TypeError, ["2 dimensions, not 1", ".reshape(-1)"]),
+        (np.zeros(2, [("a", [("b", "f8")])]), TypeError, ["field 'a'", "nested", "its parts"]),
+        (np.zeros(2, [("a", "f8", (2,))]), TypeError, ["field 'a'", "nested", "its parts"]),
+        (np.zeros(2, []), ValueError, ["X is empty", "0 columns"]),
+        (np.array([[2**62]], "M8[s]"), ValueError, ["datetime64[s] are not exact", "cast"]),
+        (np.array([[1]], "m8[ps]"), ValueError, ["timedelta64[ps] are not exact", "cast"]),
         (np.ma.masked_array([[1.0, 2.0]], [[True, False]]), TypeError, ["masked", ".filled"]),
         (pl.Series([1, 2]), TypeError, ["polars", "Series", ".to_frame()"]),
         (pd.Series([1, 2]), TypeError, ["pandas", "Series", ".to_frame()"]),
@@ -92,8 +126,17 @@ def test_protocols_of_foreign_tables() -> None:
         ({"a": [1, "x"]}, TypeError, ["column 'a' mixes", "int, str"]),
         ([["x"], [1]], TypeError, ["column 'column_0' mixes", "int, str"]),
         ({"a": [2**200]}, ValueError, ["X of type dict", "too large"]),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, ["pandas", "unique"]),
-        (pd.DataFrame({"a": [1j]}), ValueError, ["pandas"]),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, ["pandas", "'a'", "twice"]),
+        (pd.DataFrame({"a": [1j]}), TypeError, ["pandas", "column 'a' holds complex", ".imag"]),
+        (
+            pd.DataFrame({"a": [datetime.date(2020, 1, 1), 1]}),
+            TypeError,
+            ["'a' mixes", "date, int"],
+        ),
+        (pd.DataFrame({"a": [1, "x"]}), TypeError, ["column 'a' mixes", "int, str", "cast"]),
+        ({"a": [1j, 2]}, TypeError, ["column 'a' holds complex numbers", ".real"]),
+        (np.array([[1j]]), TypeError, ["complex numbers", ".real", ".imag"]),
+        (np.zeros(2, [("a", "c16")]), TypeError, ["complex numbers", ".real"]),
         ([], ValueError, ["X is empty", "0 rows"]),
         (np.empty((0, 3)), ValueError, ["X is empty", "0 rows and 3 columns"]),
         (np.empty((3, 0)), ValueError, ["X is empty"]),
@@ -109,5 +152,7 @@ def test_what_is_no_table_is_refused(table: Any, error: type[Exception], words: 
 
 def test_pandas_without_pyarrow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(TypeError, match=r"X is a pandas.*needs pyarrow: install pyarrow"):
+    with pytest.raises(
+        TypeError, match=r"X is a pandas.*needs pyarrow: pip install 'apbt-rs\[pandas\]'"
+    ):
         read_table(pd.DataFrame({"a": [1]}))

@@ -222,6 +222,7 @@ def _parts(
         test=None,
         task=_fields.text(facts["task"], "task"),
         metric=_fields.text(facts["metric"], "metric"),
+        encoding=None,
         space=None,
         fitness=None,
         rule=_one_of(facts["rule"], RULES, "rule"),

@@ -15,6 +15,7 @@ import polars as pl
 from apbt_rs import _core, _reproduce
 from apbt_rs._files import check_folder, load
 from apbt_rs._network import Network
+from apbt_rs._options import OPERATIONS
 from apbt_rs._result import Result
 from apbt_rs._run import resume, run
 from apbt_rs._settings import RULES
@@ -85,6 +86,14 @@ def _add_run(commands: Any) -> None:
     one.add_argument(
         "--drop", metavar="COLUMN", action="append", default=[], help="leave a column out; again"
     )
+    one.add_argument(
+        "--encoding",
+        metavar="COLUMN=OPERATION",
+        type=_encoding,
+        action="append",
+        default=[],
+        help=f"how a column is encoded, one of {', '.join(OPERATIONS)}; again for others",
+    )
     one.add_argument("--weight", metavar="COLUMN", help="weights of the rows")
     one.add_argument("-k", type=int, default=80, help="members of the population; default: 80")
     one.add_argument("--epochs", type=int, help="in all; default: by the number of rows, ≤ 300")
@@ -102,6 +111,13 @@ def _add_run(commands: Any) -> None:
     one.add_argument("--checkpoint", type=Path, help="folder to keep the run in; see resume")
     _add_outcome(one)
     one.set_defaults(command=_run)
+
+
+def _encoding(value: str) -> tuple[str, str]:
+    column, equals, operation = value.rpartition("=")  # names may have the sign, operations not
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{value!r}: expected COLUMN=OPERATION")
+    return column, operation
 
 
 def _add_outcome(one: Any) -> None:
@@ -167,6 +183,9 @@ def _run(arguments: argparse.Namespace) -> int:
     inputs = [name for name in frame.columns if name not in named]
     if not inputs:
         raise ValueError(f"{arguments.data}: no column is left to predict from; it has {named}")
+    encoded = [column for column, _ in arguments.encoding]
+    if len(set(encoded)) < len(encoded):
+        raise ValueError(f"--encoding: names a column twice among {encoded}: name each once")
     target = frame.select(arguments.target)
     result = run(
         frame.select(inputs),
@@ -179,6 +198,7 @@ def _run(arguments: argparse.Namespace) -> int:
         test=arguments.test_size,
         task=arguments.task,
         metric=arguments.metric,
+        encoding=dict(arguments.encoding),
         rule=arguments.rule,
         patience=arguments.patience,
         time_limit=arguments.time_limit,

@@ -4,7 +4,7 @@ An operation is plain data. It takes a column and gives none, one or several flo
 
 - `AsIs`: the number, cast;
 - `Standardize`: (number − mean) / scale in float64, then cast;
-- `OneHot`: for each level a column, 1 where the text is that level;
+- `OneHot` (`apbt_rs._one_hot`): for each level a column, 1 where the value is that level;
 - `Drop`: nothing.
 
 Numbers and Booleans are numbers; strings, Categorical and Enum are texts; dates, times and
@@ -16,7 +16,6 @@ are numbers that float32 cannot hold, and missing values where training had none
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -24,20 +23,16 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _fields
+from apbt_rs._one_hot import MOST_LEVELS
 from apbt_rs._values import (
-    KINDS,
     is_text,
     kind_of,
     missing_values,
     numbers,
-    place,
-    refuse_missing,
-    shortened,
+    read_kind,
     statistics,
     to_float32,
 )
-
-MOST_LEVELS = 50  # of a column of texts that have an input each
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ class AsIs:
     def from_dict(cls, d: object, where: str) -> AsIs:
         """Read the operation from plain data; `where` names it in errors."""
         data = _fields.fields(d, ["operation", "column", "kind"], where)
-        return cls(_fields.text(data["column"], f"{where}.column"), _kind(data["kind"], where))
+        return cls(_fields.text(data["column"], f"{where}.column"), read_kind(data["kind"], where))
 
 
 @dataclass(frozen=True)
@@ -118,94 +113,7 @@ class Standardize:
             _fields.text(data["column"], f"{where}.column"),
             _fields.number(data["mean"], f"{where}.mean"),
             _fields.positive(data["scale"], f"{where}.scale"),
-            _kind(data["kind"], where),
-            _fields.flag(data["missing"], f"{where}.missing"),
-        )
-
-
-@dataclass(frozen=True)
-class OneHot:
-    """One input for each level, in ascending order; one for the others, if there are too many.
-
-    Attributes
-    ----------
-    levels : tuple of str
-    other : bool
-        Whether levels that are not listed share an input, `column=other`, or are refused.
-    missing : bool
-        Whether missing values have an input, `column=missing`, or are refused.
-    """
-
-    column: str
-    levels: tuple[str, ...]
-    other: bool = False
-    missing: bool = False
-    operation: ClassVar[str] = "one_hot"
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the inputs, `column=level`."""
-        further = ["other"] * self.other + ["missing"] * self.missing
-        return [f"{self.column}={level}" for level in (*self.levels, *further)]
-
-    @classmethod
-    def fit(cls, series: pl.Series, *, argument: str = "X") -> OneHot:
-        """Take the levels from the whole column; of too many the most frequent."""
-        texts = series.cast(pl.String)
-        missing = texts.null_count() > 0
-        levels = texts.drop_nulls().unique().sort()
-        if len(levels) <= MOST_LEVELS:
-            return cls(series.name, tuple(levels.to_list()), missing=missing)
-        warnings.warn(
-            f"{place(series.name, argument)} has {len(levels)} levels: the {MOST_LEVELS} most "
-            "frequent have an input each, the others share one",
-            UserWarning,
-            stacklevel=2,
-        )
-        counts = (
-            texts.drop_nulls().value_counts().sort(["count", series.name], descending=[True, False])
-        )
-        frequent = counts[series.name][:MOST_LEVELS].sort().to_list()
-        return cls(series.name, tuple(frequent), other=True, missing=missing)
-
-    def encode(self, series: pl.Series, *, argument: str = "X") -> np.ndarray:
-        """Return the column as float32, shape (rows, len(names))."""
-        if not self.missing:
-            refuse_missing(series, argument)
-        if not is_text(series.dtype) and series.dtype != pl.Null:
-            raise TypeError(
-                f"{place(series.name, argument)} has dtype {series.dtype}, but held strings in "
-                "training: cast it to String, or train again"
-            )
-        texts = series.cast(pl.String)
-        codes = texts.cast(pl.Enum(self.levels), strict=False).to_physical()
-        unseen = codes.is_null() & texts.is_not_null()
-        if unseen.any() and not self.other:
-            raise ValueError(
-                f"{place(series.name, argument)} holds {texts.filter(unseen)[0]!r}, which training "
-                f"never saw; known are {shortened(self.levels)}: drop such rows, or train on a "
-                "table that has them"
-            )
-        places = codes.cast(pl.Int64).fill_null(len(self.levels)).to_numpy().copy()
-        places[texts.is_null().to_numpy()] = len(self.names) - 1
-        matrix = np.zeros((len(series), len(self.names)), dtype=np.float32)
-        matrix[np.arange(len(series)), places] = 1.0
-        return matrix
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the operation as plain data."""
-        data = {"operation": self.operation, "column": self.column}
-        further = {"other": self.other, "missing": self.missing}
-        return {**data, "levels": list(self.levels), **further}
-
-    @classmethod
-    def from_dict(cls, d: object, where: str) -> OneHot:
-        """Read the operation from plain data; `where` names it in errors."""
-        data = _fields.fields(d, ["operation", "column", "levels", "other", "missing"], where)
-        return cls(
-            _fields.text(data["column"], f"{where}.column"),
-            _fields.ascending_texts(data["levels"], f"{where}.levels"),
-            _fields.flag(data["other"], f"{where}.other"),
+            read_kind(data["kind"], where),
             _fields.flag(data["missing"], f"{where}.missing"),
         )
 
@@ -237,21 +145,24 @@ class Drop:
         return cls(_fields.text(data["column"], f"{where}.column"))
 
 
-def useless(series: pl.Series) -> str | None:
-    """Return why nothing can be learned from a column, if so: it is empty, or names its rows."""
+def without_values(series: pl.Series) -> str | None:
+    """Return why a column cannot be used, if so."""
     if missing_values(series).all():
-        return "all its values are missing"
+        return (
+            f"all its values are missing; encoding={{{series.name!r}: 'drop'}} leaves it out "
+            "without this warning"
+        )
+    return None
+
+
+def identifier(series: pl.Series) -> str | None:
+    """Return why a column is left out unless the user wants it, if so: it names its rows."""
     if is_text(series.dtype):
         texts = series.drop_nulls()
         if len(texts) > MOST_LEVELS and texts.n_unique() == len(texts):
             return (
                 f"its {len(series)} texts are all different, as names and keys are, and nothing "
-                "can be learned from them"
+                f"can be learned from them; encoding={{{series.name!r}: 'one_hot'}} keeps it, "
+                "'drop' leaves it out without this warning"
             )
     return None
-
-
-def _kind(value: object, where: str) -> str:
-    if value not in KINDS:
-        raise ValueError(f"{where}.kind: expected one of {KINDS}, got {value!r:.80}")
-    return str(value)

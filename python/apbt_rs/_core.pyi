@@ -26,6 +26,7 @@ __all__ = [
     "Evolution",
     "Network",
     "Snapshot",
+    "Table",
     "__version__",
     "column_statistics",
     "default_threads",

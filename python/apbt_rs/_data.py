@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ import polars as pl
 
 from apbt_rs import _core
 from apbt_rs._encoding import Encoder
+from apbt_rs._options import read_options
 from apbt_rs._settings import Preset, Settings
 from apbt_rs._splits import check_classes, resolve_split
 from apbt_rs._tables import read_table, read_target
@@ -17,7 +20,9 @@ from apbt_rs._targets import Targets, check_lengths, class_codes
 
 __all__ = ["Answers", "Data", "prepare"]
 
+_LEAST_SHARE = 0.1  # of an equal share, that a class has without a warning
 _MOST_WEIGHT = 1e100  # sums and squares of weights must stay finite
+_MOST_SCALED = 1e30  # of the training rows' mean, by which float32 weights are scaled
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,28 @@ class Data:
         weights = None if self.weights is None else [self.weights[row] for row in rows]
         return Answers(*core.rows(rows), self.labels(rows), weights)
 
+    def warn_of_rare_class(self) -> None:
+        """Warn if accuracy is won by ignoring a class.
+
+        That is so if the rarest has less than a tenth of what it had if all were equal: with two
+        classes less than 5 % of the training rows, by their weights.
+        """
+        classes = self.targets.classes
+        codes = self.targets.codes(self.frame.to_series())[self.train]
+        weights = None if self.weights is None else np.take(self.weights, self.train)
+        shares = np.bincount(codes, weights, len(classes))
+        shares = shares / shares.sum()
+        rarest = int(shares.argmin())
+        if shares[rarest] * len(classes) < _LEAST_SHARE:
+            warnings.warn(
+                f"y: the class {classes[rarest]!r} has {int((codes == rarest).sum())} of "
+                f"{len(codes)} training rows and {shares[rarest]:.2%} of their weight, so that "
+                "accuracy hardly falls if it is never predicted: give its rows more weight by "
+                "sample_weight=, or choose metric='neg_log_loss'",
+                UserWarning,
+                stacklevel=2,
+            )
+
     def labels(self, rows: np.ndarray) -> pl.Series | pl.DataFrame:
         """Return the targets of some rows as the user gave them."""
         picked = self.frame[rows]
@@ -78,6 +105,7 @@ def prepare(
     TypeError, ValueError
         Naming the argument, the value and what would be right.
     """
+    options = read_options(settings.encoding)
     frame, target = read_table(X), read_target(y)
     check_lengths(frame.height, target.height)
     weights = _weights(sample_weight, frame.height)
@@ -89,7 +117,7 @@ def prepare(
         if len(classes) < 2:
             raise ValueError("validation: the training rows have one class only; keep others too")
 
-    encoder = Encoder.fit(frame, train, standardize=preset.standardize)
+    encoder = Encoder.fit(frame, train, standardize=preset.standardize, options=options)
     targets = Targets.fit(
         target,
         rows=train,
@@ -124,6 +152,8 @@ def prepare(
         # Rows of a table of their own weigh as much as an average one.
         extra = sum(table.height for _, table in tables[1:])
         weights = weights + [float(np.mean(np.take(weights, train)))] * extra
+        splits = {"training": train, "validation": validation, "test": test}
+        _check_scaled(np.array(weights), splits)
     data = Data(
         encoder,
         targets,
@@ -189,10 +219,14 @@ def _validation_rows(
 def _weights(sample_weight: Any, n_rows: int) -> list[float] | None:
     if sample_weight is None:
         return None
+    expected = "sample_weight: expected one number for each row"
     try:
-        weights = np.asarray(sample_weight, dtype=np.float64)
+        given = np.asarray(sample_weight)
+        if given.dtype.kind not in "biufO":  # texts and complex numbers would be cast in silence
+            raise TypeError(f"{expected}, not an array of dtype {given.dtype}")
+        weights = given.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise TypeError("sample_weight: expected one number for each row") from error
+        raise error if expected in str(error) else TypeError(expected) from error
     if weights.ndim != 1:
         raise ValueError(f"sample_weight: has shape {weights.shape}: expected ({n_rows},)")
     check_lengths(n_rows, len(weights), y_argument="sample_weight")
@@ -207,3 +241,21 @@ def _weights(sample_weight: Any, n_rows: int) -> list[float] | None:
     if weights.max() > _MOST_WEIGHT:
         raise ValueError(f"sample_weight: {weights.max()} is too large: divide all weights by it")
     return [float(weight) for weight in weights]
+
+
+def _check_scaled(weights: np.ndarray, splits: Mapping[str, np.ndarray | None]) -> None:
+    """Raise a ValueError if a split has no weight, or a row too much beside the training rows."""
+    for name, rows in splits.items():
+        if rows is not None and not weights[rows].any():
+            raise ValueError(
+                f"sample_weight: is zero for all {name} rows: give some a positive weight, or hold "
+                "out other rows"
+            )
+    with np.errstate(over="ignore"):
+        scaled = weights / weights[splits["training"]].mean()
+    if scaled.max() > _MOST_SCALED:
+        raise ValueError(
+            f"sample_weight: row {scaled.argmax()} has {weights[scaled.argmax()]}, "
+            f"{scaled.max():.3g} times what training rows have on average, and {_MOST_SCALED:g} is "
+            "the most: give it less"
+        )

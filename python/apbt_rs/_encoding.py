@@ -7,7 +7,7 @@ every exporter translates it, and a saved network carries it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,7 +15,9 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _fields
-from apbt_rs._columns import AsIs, Drop, OneHot, Standardize, useless
+from apbt_rs._columns import AsIs, Drop, Standardize, identifier, without_values
+from apbt_rs._one_hot import OneHot
+from apbt_rs._options import Option, check_columns
 from apbt_rs._tables import has_names, read_table, select_columns
 from apbt_rs._values import is_text, kind_of, numbers, place
 
@@ -44,7 +46,13 @@ class Encoder:
 
     @classmethod
     def fit(
-        cls, frame: pl.DataFrame, rows: np.ndarray, *, standardize: bool = True, argument: str = "X"
+        cls,
+        frame: pl.DataFrame,
+        rows: np.ndarray,
+        *,
+        standardize: bool = True,
+        options: Mapping[str, Option] | None = None,
+        argument: str = "X",
     ) -> Encoder:
         """Choose and fit an operation for each column.
 
@@ -55,36 +63,28 @@ class Encoder:
         rows : uint32 array
             Indices of the training rows; mean and scale are taken from these.
         standardize : bool
-            Whether numbers are standardised, or left as they are.
+            Whether numbers are standardised, or left as they are, where `options` do not say.
+        options : mapping from names of columns to Option
+            What the user wants, from `read_options`.
         argument : str
             The caller's name for the table in errors.
 
         Raises
         ------
         TypeError
-            If a column has a dtype without an encoding.
+            If a column has a dtype without an encoding, or without the one wanted.
         ValueError
-            If a column holds infinite values or ones too large, or missing ones and is to be left
-            as it is.
+            If an option is for no column or leaves none of its levels, or a column holds infinite
+            values or ones too large, or missing ones and is to be left as it is.
         """
-
-        def operation(series: pl.Series) -> Operation:
-            if (reason := useless(series)) is not None:
-                warnings.warn(
-                    f"{place(series.name, argument)} is left out: {reason}",
-                    UserWarning,
-                    stacklevel=2,
-                )
-                return Drop(series.name)
-            if is_text(series.dtype):
-                return OneHot.fit(series, argument=argument)
-            if standardize:
-                return Standardize.fit(series, rows, argument=argument)
-            kind = kind_of(series.dtype)
-            numbers(series, argument, kind=kind)
-            return AsIs(series.name, kind)
-
-        encoder = cls(tuple(operation(series) for series in frame.get_columns()))
+        options = {} if options is None else options
+        check_columns(options, frame, argument)
+        encoder = cls(
+            tuple(
+                _fitted(series, rows, standardize, options.get(series.name), argument)
+                for series in frame.get_columns()
+            )
+        )
         if encoder.n_inputs == 0:
             raise ValueError(f"{argument}: no column is left to learn from: give others")
         return encoder
@@ -158,3 +158,27 @@ class Encoder:
         columns = _fields.variants(data["columns"], READERS, "encoder.columns")
         _fields.distinct([op.column for op in columns], "encoder.columns")
         return cls(columns)
+
+
+def _fitted(
+    series: pl.Series, rows: np.ndarray, standardize: bool, option: Option | None, argument: str
+) -> Operation:
+    """Fit the operation that the user wants of a column, or else the one that suits it."""
+    wanted = None if option is None else option.operation
+    if wanted == "drop":
+        return Drop(series.name)
+    reason = without_values(series)
+    if reason is None and wanted is None:
+        reason = identifier(series)
+    if reason is not None:
+        warnings.warn(
+            f"{place(series.name, argument)} is left out: {reason}", UserWarning, stacklevel=2
+        )
+        return Drop(series.name)
+    if wanted == "one_hot" or is_text(series.dtype):
+        return OneHot.fit(series, option, argument=argument)
+    if wanted == "standardize" or (standardize and wanted is None):
+        return Standardize.fit(series, rows, argument=argument)
+    kind = kind_of(series.dtype)
+    numbers(series, argument, kind=kind)
+    return AsIs(series.name, kind)

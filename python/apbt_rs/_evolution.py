@@ -71,6 +71,8 @@ class Evolution(Iterator[Generation]):
         data, inputs, outputs = prepare(X, y, sample_weight, settings, preset, seed)
         targets = data.targets
         metric = resolve(settings.metric, targets.task)
+        if metric.core_name == "accuracy":
+            data.warn_of_rare_class()
         epochs = settings.epochs or automatic_epochs(len(data.train))
         readiness = settings.readiness or max(1, min(30, epochs // 10))
         output, loss = automatic_objective(targets.task, targets.n_outputs, preset)

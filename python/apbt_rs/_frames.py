@@ -89,7 +89,7 @@ def schedule_frame(history: pl.DataFrame, generation: int, member: int) -> pl.Da
 
 def encoding_frame(encoder: Encoder) -> pl.DataFrame:
     """Return one row per column of the training table: what becomes of it."""
-    names = ["kind", "mean", "scale", "levels", "other", "missing"]
+    names = ["kind", "mean", "scale", "levels", "other", "rare", "handle_unknown", "missing"]
     rows = []
     for operation in encoder.columns:
         facts = operation.to_dict()
@@ -97,7 +97,8 @@ def encoding_frame(encoder: Encoder) -> pl.DataFrame:
         rows.append({**row, **{name: facts.get(name) for name in names}, "inputs": operation.names})
     schema: dict[str, Any] = {"column": pl.String, "operation": pl.String, "kind": pl.String}
     schema |= {"mean": pl.Float64, "scale": pl.Float64, "levels": pl.List(pl.String)}
-    schema |= {"other": pl.Boolean, "missing": pl.Boolean, "inputs": pl.List(pl.String)}
+    schema |= {"other": pl.Boolean, "rare": pl.List(pl.String), "handle_unknown": pl.String}
+    schema |= {"missing": pl.Boolean, "inputs": pl.List(pl.String)}
     return pl.DataFrame(rows, schema=schema)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from apbt_rs import _core
+from apbt_rs._nearest import nearest
 
 __all__ = ["Metric", "metric", "resolve"]
 
@@ -141,7 +141,6 @@ def resolve(value: Any, task: str) -> Metric:
     if value == "auto":
         return Metric(_AUTO[task])
     if value not in known:
-        near = difflib.get_close_matches(value, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {known} or a function"
+        hint = nearest(value, known, " or a function")
         raise ValueError(f"metric={value!r} is not one for a {task}: {hint}")
     return Metric(value)

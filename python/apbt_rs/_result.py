@@ -94,8 +94,10 @@ class Result:
     def encoding(self) -> pl.DataFrame:
         """What becomes of each column of `X`, one row per column, with the inputs that it gives.
 
-        Columns are `column, operation, kind, mean, scale, levels, other, missing, inputs`; null
-        where something does not apply. Means and scales of dates and durations are in days.
+        Columns are `column, operation, kind, mean, scale, levels, other, rare, handle_unknown,
+        missing, inputs`; null where something does not apply. Means and scales of dates and
+        durations are in days. `other` tells whether levels that are not listed share an input;
+        where `handle_unknown` is "error", `rare` lists which.
         """
         return encoding_frame(self.chosen.encoder)
 

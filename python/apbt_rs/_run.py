@@ -27,6 +27,7 @@ def run(
     test: Any = None,
     task: str = "auto",
     metric: str | Metric | Callable[..., float] = "auto",
+    encoding: Mapping[str, Any] | None = None,
     space: Mapping[str, Any] | None = None,
     fitness: tuple[float, float] | None = None,
     rule: str = "one_se",
@@ -47,8 +48,9 @@ def run(
     Parameters
     ----------
     X : table of shape (rows, columns)
-        A polars or pandas DataFrame, a NumPy array, lists. Numbers are standardised, texts and
-        categories one-hot encoded.
+        A polars or pandas DataFrame, anything with the Arrow PyCapsule interface, a NumPy array
+        (a structured one has names), a dict of columns, lists. Numbers are standardised, texts
+        and categories one-hot encoded; `encoding` changes that.
     y : column of shape (rows,) or table of shape (rows, n_targets)
         Labels or values.
     k : int, default=80
@@ -71,7 +73,20 @@ def run(
     metric : str, callable or Metric, default="auto"
         Higher is better. For classification "accuracy" (the default), "soft_accuracy" (the
         paper's) or "neg_log_loss"; for regression "r2" (the default), "neg_mean_squared_error" or
-        "neg_mean_absolute_error"; or a function `f(y_true, y_pred)`, see `metric`.
+        "neg_mean_absolute_error"; or a function `f(y_true, y_pred)`, see `metric`. Accuracy warns
+        of a class with less than a tenth of an equal share of the training rows' weight, which it
+        hardly rewards to predict.
+    encoding : dict, default=None
+        How columns of `X` are encoded where the default is not wanted, by name (`column_0`, … in
+        tables without names): "standardize" or "as_is" for numbers, dates and durations,
+        "one_hot" for any column, such as a month or a postcode, "drop" to leave one out. For
+        more, `{"operation": "one_hot", …}` with the words of scikit-learn's OneHotEncoder:
+        `min_frequency`, how many rows (int) or which share of them (float) a level needs for an
+        input of its own; `max_categories`, how many inputs the column has at most, the one that
+        other levels share and the one for missing values included (without both, 50 levels have
+        an input each, and the others share one); `handle_unknown`, "error" or "ignore": a level
+        that training never saw is refused, or counts as one of those that share an input, and
+        where there are none gives zeros. What was done is in `Result.encoding`.
     space : dict, default=None
         What is searched, by name: `hidden_layers`, `hidden_units`, `activation`, `density` (share
         of connections that are live at the start), `optimizer`, `learning_rate`, `momentum`,

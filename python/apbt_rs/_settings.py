@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 import os
@@ -13,6 +12,7 @@ from typing import Any
 
 from apbt_rs import _core
 from apbt_rs._metrics import Metric
+from apbt_rs._nearest import nearest
 from apbt_rs._space import DEFAULT_SPACE, PAPER_SPACE
 
 __all__ = ["DEFAULT", "PAPER", "RULES", "Preset", "Settings"]
@@ -60,6 +60,7 @@ class Settings:
     test: Any
     task: str
     metric: str | Metric | Callable[..., float]
+    encoding: Any
     space: Mapping[str, Any] | None
     fitness: tuple[float, float] | None
     rule: str
@@ -83,7 +84,7 @@ class Settings:
             if not limit > 0:
                 raise ValueError(f"time_limit={limit!r}: expected more than 0 seconds")
         if self.rule not in RULES:
-            raise ValueError(f"rule={self.rule!r}: {_nearest(self.rule, RULES)}")
+            raise ValueError(f"rule={self.rule!r}: {nearest(self.rule, RULES)}")
         self._whole("seed", 0)
         if self.seed is not None and self.seed >= 2**64:
             raise ValueError(f"seed={self.seed}: expected less than 2**64")
@@ -163,9 +164,3 @@ def _check_fitness(fitness: Any) -> None:
         raise TypeError(f"fitness={fitness!r}: {expected}")
     if not (1 < fitness[0] < math.inf and 1 <= fitness[1] < math.inf):
         raise ValueError(f"fitness={fitness!r}: {expected}; above 1, and at least 1")
-
-
-def _nearest(value: Any, known: Iterable[str]) -> str:
-    known = list(known)
-    near = difflib.get_close_matches(str(value), known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"expected one of {known}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from apbt_rs import _core
+from apbt_rs._nearest import nearest
 
 __all__ = ["DEFAULT_SPACE", "PAPER_SPACE", "Range", "Space"]
 
@@ -110,9 +110,7 @@ class Space:
             )
         for name in space or {}:
             if name not in _NAMES:
-                near = difflib.get_close_matches(str(name), _NAMES, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known are {_NAMES}"
-                raise ValueError(f"space: unknown hyperparameter {name!r}: {hint}")
+                raise ValueError(f"space: unknown hyperparameter {name!r}: {nearest(name, _NAMES)}")
         complete = {**default, **(space or {})}
         domains = {name: _number(name, complete[name]) for name in _NUMBERS}
         optimizers = _names("optimizer", complete["optimizer"], _core.OPTIMIZERS)
@@ -128,9 +126,7 @@ def _names(name: str, value: Any, known: list[str]) -> list[str]:
         raise TypeError(f"space[{name!r}]={value!r}: expected one of {known}, or a list of them")
     for one in values:
         if one not in known:
-            near = difflib.get_close_matches(str(one), known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {known}"
-            raise ValueError(f"space[{name!r}]: unknown value {one!r}: {hint}")
+            raise ValueError(f"space[{name!r}]: unknown value {one!r}: {nearest(one, known)}")
     return values
 
 
@@ -171,7 +167,7 @@ def _number(name: str, value: Any) -> _core.Domain:
     if value.scale is not None:
         scale = value.scale
         if scale not in get_args(Scale):
-            raise ValueError(f"{where}: expected a scale of {get_args(Scale)}, not {scale!r}")
+            raise ValueError(f"{where}: unknown scale {scale!r}: {nearest(scale, get_args(Scale))}")
     elif scale == "log" and first[0] <= 0:
         scale = "linear"  # a range from zero has no logarithm
     if scale == "log" and first[0] <= 0:

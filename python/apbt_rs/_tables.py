@@ -1,9 +1,9 @@
 """Reading tables: whatever holds columns becomes one polars DataFrame.
 
-A table either names its columns (DataFrames of polars and pandas, Arrow tables, dicts) or does not
-(NumPy arrays, lists of rows). Named columns are found by name ever after, unnamed ones by position.
-Python values are read column by column, and their order does not matter: `[1, 2.5]` and `[2.5, 1]`
-are both floats, where polars would refuse the first.
+A table either names its columns (DataFrames of polars and pandas, Arrow tables, structured NumPy
+arrays, dicts) or does not (other NumPy arrays, lists of rows). Named columns are found by name ever
+after, unnamed ones by position. Python values are read column by column, and their order does not
+matter: `[1, 2.5]` and `[2.5, 1]` are both floats, where polars would refuse the first.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ import importlib.util
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from apbt_rs._arrays import array_of, columns_of, complex_numbers, known_to_polars
+
 TABLES = (
-    "a polars or pandas DataFrame, an Arrow table, a dict of columns, a 2-D NumPy array "
-    "or a list of rows"
+    "a polars or pandas DataFrame, an Arrow table, a dict of columns, a 2-D or structured NumPy "
+    "array or a list of rows"
 )
 TARGETS = f"a Series, a 1-D NumPy array or a list of values; for several targets {TABLES}"
 REFUSALS = (
@@ -39,7 +42,8 @@ def read_table(X: Any, *, argument: str = "X", allow_empty: bool = False) -> pl.
     X : table of shape (rows, columns)
         A polars DataFrame (returned as it is) or LazyFrame, a pandas DataFrame (its index is
         ignored; needs pyarrow), any object with the Arrow PyCapsule interface, a dict of columns,
-        a 2-D NumPy array or an object that converts to one, or a list of rows.
+        a 2-D NumPy array, a structured one (also a record array) or an object that converts to
+        one, or a list of rows.
     argument : str
         The caller's name for `X` in errors.
     allow_empty : bool
@@ -133,7 +137,10 @@ def has_names(X: Any) -> bool:
     """Return whether a table names its columns, as arrays and lists of rows do not."""
     if isinstance(X, (list, tuple)):
         return bool(X) and isinstance(X[0], Mapping)
-    return _is_frame(X) or isinstance(X, (pl.Series, Mapping)) or _is_arrow(X) or _is_pandas(X)
+    if isinstance(X, (pl.Series, Mapping)) or _is_frame(X) or _is_arrow(X) or _is_pandas(X):
+        return True
+    # Whoever holds an array (xarray's and others' own kinds) holds its names, too.
+    return getattr(getattr(X, "dtype", None), "names", None) is not None
 
 
 def _checked(frame: pl.DataFrame, argument: str, allow_empty: bool) -> pl.DataFrame:
@@ -152,8 +159,8 @@ def _convert(
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     if _is_pandas(value) and importlib.util.find_spec("pyarrow") is None:
         raise TypeError(
-            f"{argument} is a {kind}, and reading pandas needs pyarrow: install pyarrow, "
-            "or give a polars DataFrame or a NumPy array"
+            f"{argument} is a {kind}, and reading pandas needs pyarrow: "
+            "pip install 'apbt-rs[pandas]', or give a polars DataFrame or a NumPy array"
         )
     try:
         return convert(value)
@@ -180,14 +187,14 @@ def _table(X: Any) -> pl.DataFrame:
         raise TypeError("a Series is one column, not a table: use `.to_frame()`")
     if _is_arrow(X):
         return pl.DataFrame(X)
-    return _array_table(_array(X))
+    return _array_table(array_of(X))
 
 
 def _target(y: Any) -> pl.DataFrame:
     if isinstance(y, pl.Series):
         return y.to_frame()
     if _is_pandas(y):
-        return pl.from_pandas(y.to_frame(y.name or "") if y.ndim == 1 else y)
+        return _from_pandas(y.to_frame(y.name or "") if y.ndim == 1 else y)
     if _is_frame(y) or isinstance(y, Mapping):
         return _table(y)
     if isinstance(y, (list, tuple)):
@@ -196,8 +203,9 @@ def _target(y: Any) -> pl.DataFrame:
     if _is_arrow(y):
         series = pl.Series(y)
         return series.struct.unnest() if series.dtype == pl.Struct else series.to_frame()
-    array = _array(y)
-    return _array_table(array[:, np.newaxis] if array.ndim == 1 else array)
+    array = array_of(y)
+    unnamed = array.ndim == 1 and array.dtype.names is None
+    return _array_table(array[:, np.newaxis] if unnamed else array)
 
 
 def _pandas_table(X: Any) -> pl.DataFrame:
@@ -207,27 +215,35 @@ def _pandas_table(X: Any) -> pl.DataFrame:
     for name in X.columns[X.dtypes == "category"]:
         # Polars reads categories that are numbers as numbers.
         X[name] = X[name].cat.rename_categories(str)
-    return pl.from_pandas(X)
+    return _from_pandas(X)
 
 
-def _array(X: Any) -> np.ndarray:
-    if isinstance(X, np.ma.MaskedArray):
-        raise TypeError("a masked array hides values: use `.filled(…)`")
-    if isinstance(X, np.ndarray):
-        return np.asarray(X)
-    if hasattr(X, "__array__"):
-        return _array(np.asarray(X))
-    raise TypeError("it is no table")
+def _from_pandas(X: Any) -> pl.DataFrame:
+    """Read a DataFrame; its objects as Python values, as pyarrow takes numbers for dates."""
+    for name, dtype in X.dtypes.items():
+        if getattr(dtype, "kind", "") == "c":
+            raise complex_numbers(_column_words(str(name)))
+    if not X.columns.is_unique:
+        twice = str(X.columns[X.columns.duplicated()][0])
+        raise ValueError(f"{_column_words(twice)} is there twice, and names are unique: rename it")
+    objects = (X.dtypes == "object").to_numpy()
+    others = iter(pl.from_pandas(X.loc[:, ~objects]).get_columns())
+    return pl.DataFrame(
+        [
+            _column(str(name), _present(X[name])) if is_object else next(others)
+            for name, is_object in zip(X.columns, objects, strict=True)
+        ]
+    )
+
+
+def _present(values: Any) -> list[Any]:
+    """Return what a pandas Series holds; None is None, whatever said that a value is missing."""
+    pairs = zip(values.tolist(), values.isna(), strict=True)
+    return [None if missing else value for value, missing in pairs]
 
 
 def _array_table(X: np.ndarray) -> pl.DataFrame:
-    if X.ndim != 2:
-        remedy = ": use `.reshape(-1, 1)` if it is one column" if X.ndim == 1 else ""
-        raise TypeError(f"the array has {X.ndim} dimensions, not 2{remedy}")
-    if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
-        X = X.astype(np.float64)
-    X = X.astype(X.dtype.newbyteorder("="), copy=False)
-    return pl.DataFrame([_column(f"column_{i}", X[:, i]) for i in range(X.shape[1])])
+    return pl.DataFrame([_column(name, values) for name, values in columns_of(X).items()])
 
 
 def _rows(rows: Sequence[Any]) -> pl.DataFrame:
@@ -247,23 +263,33 @@ def _rows(rows: Sequence[Any]) -> pl.DataFrame:
 
 def _column(name: str, values: Any) -> pl.Series:
     """Return a column; its type follows from all Python values, whatever their order."""
-    if isinstance(values, np.ndarray) and values.dtype.kind == "O":
-        values = values.tolist()
+    if isinstance(values, np.ndarray):
+        values = values.tolist() if values.dtype.kind == "O" else known_to_polars(values)
     if not isinstance(values, (list, tuple)):
         return pl.Series(name, values)
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     kinds = {type(value) for value in plain} - {type(None)}
-    if float in kinds and kinds <= {bool, int, float}:
+    if kinds & {float, Decimal} and kinds <= {bool, int, float, Decimal} and kinds != {Decimal}:
         plain = [None if value is None else float(value) for value in plain]
     elif kinds == {bool, int}:
         plain = [None if value is None else int(value) for value in plain]
     elif kinds == {str, float}:  # NaN is how an object array says that a text is missing
         plain = [None if isinstance(v, float) and math.isnan(v) else v for v in plain]
+    if complex in kinds:
+        raise complex_numbers(_column_words(name))
     try:
         return pl.Series(name, plain)
     except TypeError as error:
-        names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise TypeError(f"column {name!r} mixes values of the types {names}") from error
+        raise _mixed(name, kinds) from error
+
+
+def _mixed(name: str, kinds: set[type]) -> TypeError:
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
+    return TypeError(f"{_column_words(name)} mixes values of the types {names}: cast them to one")
+
+
+def _column_words(name: str) -> str:
+    return f"column {name!r}" if name else "it"  # a target has no name, but that of its argument
 
 
 def _is_frame(X: Any) -> bool:

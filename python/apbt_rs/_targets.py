@@ -16,6 +16,7 @@ import polars as pl
 from apbt_rs import _fields
 from apbt_rs._columns import AsIs, Standardize
 from apbt_rs._labels import Labels
+from apbt_rs._nearest import nearest
 from apbt_rs._tables import has_names, read_target, select_columns
 from apbt_rs._values import is_text, numbers, place, statistics
 
@@ -28,6 +29,7 @@ READERS: dict[str, Callable[[object, str], Operation]] = {
     "labels": Labels.from_dict,
     "standardize": Standardize.from_dict,
 }
+TASKS = ("auto", "classification", "regression")
 MOST_CLASSES = 20  # integers with more distinct values are taken for quantities
 
 
@@ -227,8 +229,8 @@ def class_codes(y: Any, *, task: str = "auto", argument: str = "y") -> np.ndarra
 
 def infer_task(frame: pl.DataFrame, task: str, argument: str) -> Task:
     """Return the task that `task` names, or that the targets suggest if it is "auto"."""
-    if task not in ("auto", "classification", "regression"):
-        raise ValueError(f"task={task!r}: expected 'auto', 'classification' or 'regression'")
+    if task not in TASKS:
+        raise ValueError(f"task={task!r}: {nearest(task, TASKS)}")
     if task == "regression":
         return "regression"
     if frame.width > 1:

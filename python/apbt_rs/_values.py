@@ -35,6 +35,13 @@ def _days(series: pl.Series) -> pl.Series:
     return series.dt.cast_time_unit("us").cast(pl.Int64).cast(pl.Float64) / _MICROSECONDS
 
 
+def read_kind(value: object, where: str) -> str:
+    """Read what a column of numbers counts from plain data; `where` names it in errors."""
+    if value not in KINDS:
+        raise ValueError(f"{where}.kind: expected one of {KINDS}, got {value!r:.80}")
+    return str(value)
+
+
 def missing_values(series: pl.Series) -> np.ndarray:
     """Return where values are null or NaN, Booleans of shape (rows,)."""
     if series.dtype.is_float():
@@ -61,10 +68,7 @@ def numbers(
     if dtype == pl.Null:
         series = series.cast(pl.Float64)
     elif given == "number" and not dtype.is_numeric() and dtype != pl.Boolean:
-        raise TypeError(
-            f"{place(series.name, argument)} has dtype {dtype}, where numbers are needed: "
-            "cast it to a numeric dtype"
-        )
+        raise _no_numbers(series, argument)
     elif given != kind:
         words = {"number": "numbers", "date": "dates", "duration": "durations or times of day"}
         raise TypeError(
@@ -81,6 +85,26 @@ def numbers(
             "replace them, or drop these rows"
         )
     return values
+
+
+def check_encodable(series: pl.Series, argument: str) -> None:
+    """Raise a TypeError if a column is nested, or otherwise of a dtype without an encoding."""
+    dtype = series.dtype
+    known = is_text(dtype) or dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
+    if not known and kind_of(dtype) == "number":
+        raise _no_numbers(series, argument)
+
+
+def _no_numbers(series: pl.Series, argument: str) -> TypeError:
+    if series.dtype.is_nested():
+        return TypeError(
+            f"{place(series.name, argument)} has dtype {series.dtype}, which is nested: make a "
+            "column of each of its parts"
+        )
+    return TypeError(
+        f"{place(series.name, argument)} has dtype {series.dtype}, where numbers are needed: "
+        "cast it to a numeric dtype"
+    )
 
 
 def refuse_missing(series: pl.Series, argument: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from apbt_rs import datasets
 from apbt_rs._evolution import Evolution
+from apbt_rs._nearest import nearest
 from apbt_rs._result import Result
 from apbt_rs._run import run as _run
 from apbt_rs._run import start
@@ -121,7 +122,7 @@ def run(name: str, *, rows: Literal["paper", "all"] = "paper", **settings: Any) 
 def evolve(name: str, *, rows: Literal["paper", "all"] = "paper", **settings: Any) -> Evolution:
     """Start one of the paper's experiments, to be gone through by generations; see `run`."""
     if name not in EXPERIMENTS:
-        raise ValueError(f"name={name!r}: expected one of {list(EXPERIMENTS)}")
+        raise ValueError(f"name={name!r}: {nearest(name, EXPERIMENTS)}")
     if rows not in ("paper", "all"):
         raise ValueError(f"rows={rows!r}: expected 'paper' or 'all'")
     experiment = EXPERIMENTS[name]
