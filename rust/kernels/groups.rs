@@ -12,7 +12,7 @@ use crate::member::Member;
 
 /// Groups of the same number of layers, activations, batch size and update rule, in step.
 pub(crate) struct Groups<'a, S, R, const SLOTS: usize> {
-    groups: Vec<Group<'a, S, R, SLOTS>>,
+    in_step: Vec<Group<'a, S, R, SLOTS>>,
     dataset: &'a Dataset,
     layers: usize,
     /// Whether no group has a mask, and a batch is one row.
@@ -40,14 +40,14 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS>
             layers: own.first().map_or(0, |group| group.layers.len()),
             plain: SLOTS == 1 && batch_size == 1 && own.iter().all(|group| group.mask.is_empty()),
             totals: vec![0.0; groups.iter().map(Vec::len).sum()],
-            groups: own,
+            in_step: own,
         }
     }
 
     /// Gives the members what training changed.
     #[inline(always)]
     pub(crate) fn finish(self, groups: &mut [Vec<&mut Member>]) {
-        for (group, members) in self.groups.into_iter().zip(groups) {
+        for (group, members) in self.in_step.into_iter().zip(groups) {
             group.finish(members);
         }
     }
@@ -56,7 +56,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS>
     #[inline(always)]
     fn backward<const UPDATE: bool, const PLAIN: bool>(&mut self) {
         for layer in (0..self.layers).rev() {
-            for group in &mut self.groups {
+            for group in &mut self.in_step {
                 group.backward::<UPDATE, PLAIN>(layer);
             }
         }
@@ -65,7 +65,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS>
     #[inline(always)]
     fn add_losses(&mut self, row: u32) {
         let mut totals = &mut self.totals[..];
-        for group in &self.groups {
+        for group in &self.in_step {
             let (own, rest) = totals.split_at_mut(group.rates.len());
             group.add_losses(row, own);
             totals = rest;
@@ -76,25 +76,25 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS>
 impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Groups<'_, S, R, SLOTS> {
     #[inline(always)]
     fn step(&mut self, batch: &[u32], next: &[u32], losses: &mut [f64]) {
-        for group in &mut self.groups {
+        for group in &mut self.in_step {
             group.begin_step(batch.len());
         }
         for (index, &row) in batch.iter().enumerate() {
             if let Some(&soon) = batch.get(index + 1).or(next.first()) {
                 prefetch(self.dataset.input(soon));
             }
-            for group in &mut self.groups {
+            for group in &mut self.in_step {
                 group.hear(row);
             }
             for layer in 0..self.layers {
-                for group in &mut self.groups {
+                for group in &mut self.in_step {
                     group.forward(layer);
                 }
             }
             if !losses.is_empty() {
                 self.add_losses(row);
             }
-            for group in &mut self.groups {
+            for group in &mut self.in_step {
                 group.output_gradient(row);
             }
             if index + 1 < batch.len() {

@@ -14,11 +14,11 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::domain::PyDomain;
 use super::history::columns;
-use super::matrix;
 use super::names::{activation, metric_of, task_of, unknown};
 use super::network::PySnapshot;
 use super::table::PyTable;
 use super::threads::Threads;
+use super::{Matrix, matrix};
 use crate::dataset::{Dataset, Loss, Objective};
 use crate::error::{Error, corrupt};
 use crate::evolution::{Run, State};
@@ -265,7 +265,7 @@ impl PyEvolution {
         &self,
         py: Python<'py>,
         rows: PyReadonlyArray1<'_, u32>,
-    ) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>)> {
+    ) -> PyResult<(Matrix<'py>, Matrix<'py>)> {
         let (dataset, rows) = (&self.run.dataset, rows.as_array());
         if rows.iter().any(|&row| row as usize >= self.shape().0) {
             return Err(PyValueError::new_err("rows: past the end of the table"));

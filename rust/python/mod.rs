@@ -30,7 +30,10 @@ impl From<Error> for PyErr {
     }
 }
 
-fn matrix(py: Python<'_>, values: Vec<f32>, columns: usize) -> PyResult<Bound<'_, PyArray2<f32>>> {
+/// An array of shape `(rows, columns)`.
+type Matrix<'py> = Bound<'py, PyArray2<f32>>;
+
+fn matrix(py: Python<'_>, values: Vec<f32>, columns: usize) -> PyResult<Matrix<'_>> {
     let rows = values.len().checked_div(columns).unwrap_or(0);
     values.into_pyarray(py).reshape([rows, columns])
 }
