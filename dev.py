@@ -170,9 +170,9 @@ def fuzz(venv: Environment) -> None:
 
 def coverage(venv: Environment) -> None:
     """Print which lines of core and package the tests reach, Rust's and Python's together."""
-    update(venv)
-    venv.group("coverage")
-    venv.run(venv.python, "tests/coverage.py", venv.python)
+    if not Path(venv.python).exists():
+        install(venv)
+    venv.tool("tests.measure_coverage")
 
 
 def rehearse(venv: Environment) -> None:

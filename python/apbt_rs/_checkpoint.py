@@ -1,6 +1,7 @@
 """Checkpoints: a run on disk, from which it goes on as if it had never stopped (DESIGN §8).
 
-A checkpoint is a folder of three files that appears whole:
+A checkpoint is a folder that appears whole, of three files and a fourth, `lock`, that keeps all
+runs but one out:
 
 - `run`: what does not change: the encoded data, the encoders, the settings; written once;
 - `history`: the history's rows in chunks, appended to;
@@ -13,37 +14,30 @@ Each file and each chunk carries its SHA-256, and reading runs no code.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from apbt_rs import _core, _fields
+from apbt_rs import _core
+from apbt_rs._container import pack, table_to_bytes
 from apbt_rs._data import Data
-from apbt_rs._encoding import Encoder
-from apbt_rs._files import allow, check_folder, pack, read_json, unpack, write, write_json
-from apbt_rs._metrics import Metric, resolve
-from apbt_rs._settings import RULES, Settings
-from apbt_rs._targets import Targets
+from apbt_rs._files import allow, check_folder, write, write_json
+from apbt_rs._lock import Lock
+from apbt_rs._metrics import Metric
+from apbt_rs._settings import Settings
 
-__all__ = ["Checkpoint", "Parts", "check_path", "read"]
+__all__ = ["DIGEST", "LENGTH", "RUN", "STATE", "Checkpoint", "Parts", "check_path"]
 
 INTERVAL = 5.0  # seconds between two writings of the state
-_RUN, _STATE = b"apbt-rs run ", b"apbt-rs state "
-_LENGTH, _DIGEST = 8, 32  # bytes before each chunk of the history
-_FACTS = [
-    *("version", "k", "epochs", "readiness", "rule", "patience", "task", "metric", "custom"),
-    *("response", "constant", "perfect", "output", "seed", "encoder", "targets"),
-]
+RUN, STATE = b"apbt-rs run ", b"apbt-rs state "
+LENGTH, DIGEST = 8, 32  # bytes before each chunk of the history
 
 
 def check_path(checkpoint: Any) -> Path | None:
@@ -70,30 +64,47 @@ class Parts:
     data: Data
     settings: Settings
     metric: Metric
-    output: str
     seconds: float  # that it has taken
     checkpoint: Checkpoint | None
 
 
 class Checkpoint:
-    """Where a run is kept, and how much of it is there already."""
+    """Where a run is kept, and how much of it is there already.
 
-    def __init__(self, path: Path, *, rows: int = 0, length: int = 0) -> None:
+    It has the folder's lock from when it is made or read until the run ends. Whoever goes on with
+    the run after that takes it again, and writes only if nobody else has meanwhile.
+    """
+
+    def __init__(
+        self, path: Path, *, rows: int = 0, length: int = 0, lock: Lock | None = None
+    ) -> None:
         self.path = path
         self.rows = rows  # of the history, that are in its file
         self.length = length  # valid bytes of that file
-        self.made = length > 0
+        self.made = lock is not None
         self.written = time.monotonic() if self.made else float("-inf")
         self.failed = False
+        self._state = _identity(path) if self.made else None
+        self._lock = lock
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_lock": None}
 
     def due(self) -> bool:
         """Return whether it is time to write again."""
         return time.monotonic() - self.written >= INTERVAL
 
+    def release(self) -> None:
+        """Let others in."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
     def save(self, parts: Parts) -> None:
         """Write what is new; a disk that refuses is a warning, and the run goes on."""
         try:
             if self.made:
+                self._hold()
                 self._save(self.path, parts)
             else:
                 self._make(parts)
@@ -109,6 +120,14 @@ class Checkpoint:
             self.failed = True
         self.written = time.monotonic()
 
+    def _hold(self) -> None:
+        """Keep others out; raise an OSError if they are in, or have been since the last writing."""
+        if self._lock is None:
+            self._lock = Lock(self.path)
+        if _identity(self.path) != self._state:
+            self.release()
+            raise OSError("another run has gone on with it")
+
     def _make(self, parts: Parts) -> None:
         parent = self.path.absolute().parent
         temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{self.path.name}."))
@@ -119,6 +138,8 @@ class Checkpoint:
             self._save(temporary, parts)
             allow(temporary, 0o777)
             temporary.rename(self.path)
+            # Not before: Windows renames no folder with an open file in it.
+            self._lock = Lock(self.path)
             self.made = True
         finally:
             if not self.made:
@@ -131,7 +152,7 @@ class Checkpoint:
             chunk = core.history_to_bytes(self.rows)
             with (folder / "history").open("r+b") as file:
                 file.seek(length)
-                file.write(len(chunk).to_bytes(_LENGTH, "little"))
+                file.write(len(chunk).to_bytes(LENGTH, "little"))
                 file.write(hashlib.sha256(chunk).digest())
                 file.write(chunk)
                 file.truncate()
@@ -139,8 +160,17 @@ class Checkpoint:
                 file.flush()
                 os.fsync(file.fileno())
         facts = {"history": length, "rows": rows, "seconds": parts.seconds}
-        write(folder / "state", pack(_STATE, [write_json(facts).encode(), core.state_to_bytes()]))
-        self.rows, self.length = rows, length
+        write(folder / "state", pack(STATE, [write_json(facts).encode(), core.state_to_bytes()]))
+        self.rows, self.length, self._state = rows, length, _identity(folder)
+
+
+def _identity(folder: Path) -> tuple[int, int, int] | None:
+    """Return what tells a state from any other: each is a file of its own."""
+    try:
+        found = (folder / "state").stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def run_to_bytes(parts: Parts) -> bytes:
@@ -159,174 +189,20 @@ def run_to_bytes(parts: Parts) -> bytes:
         "response": metric.response,
         "constant": metric.constant,
         "perfect": metric.perfect,
-        "output": parts.output,
         "seed": settings.seed,
         "encoder": data.encoder.to_dict(),
         "targets": data.targets.to_dict(),
     }
-    frame = io.BytesIO()
-    data.frame.write_ipc(frame)
     weights = b"" if data.weights is None else np.array(data.weights, "<f8").tobytes()
     test = b"" if data.test is None else data.test.astype("<u4").tobytes()
     return pack(
-        _RUN,
-        [write_json(facts).encode(), parts.core.run_to_bytes(), frame.getvalue(), weights, test],
+        RUN,
+        [write_json(facts).encode(), parts.core.run_to_bytes(), _answers(data), weights, test],
     )
 
 
-def read(
-    path: str | os.PathLike[str],
-    *,
-    metric: Metric | Callable[..., float] | None,
-    epochs: int | None,
-    **changes: Any,
-) -> Parts:
-    """Read a checkpoint; `changes` are settings that a run may go on with."""
-    folder = Path(path)
-    try:
-        run, state = (folder / "run").read_bytes(), (folder / "state").read_bytes()
-        history = (folder / "history").read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ValueError(f"path={os.fspath(path)!r}: no checkpoint is there: {error}") from error
-    try:
-        return _parts(folder, (run, state, history), metric, epochs, changes)
-    except _SettingError as error:
-        raise ValueError(str(error)) from None
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from error
-
-
-class _SettingError(ValueError):
-    """A wrong argument, rather than a damaged file."""
-
-
-def _parts(
-    folder: Path,
-    files: tuple[bytes, bytes, bytes],
-    given: Metric | Callable[..., float] | None,
-    epochs: int | None,
-    changes: dict[str, Any],
-) -> Parts:
-    head, run, target, weight, test = _unpacked(_RUN, files[0], 5, "run")
-    state_head, state = _unpacked(_STATE, files[1], 2, "state")
-    facts = _fields.fields(read_json(head), _FACTS, "run")
-    progress = _fields.fields(read_json(state_head), ["history", "rows", "seconds"], "state")
-    length = _fields.whole(progress["history"], "state.history")
-    chunks = _chunks(files[2], length)
-    encoder, targets = Encoder.from_dict(facts["encoder"]), Targets.from_dict(facts["targets"])
-    settings = Settings(
-        k=_fields.whole(facts["k"], "k"),
-        epochs=_fields.whole(facts["epochs"], "epochs") if epochs is None else epochs,
-        readiness=_fields.whole(facts["readiness"], "readiness"),
-        validation="train",
-        test=None,
-        task=_fields.text(facts["task"], "task"),
-        metric=_fields.text(facts["metric"], "metric"),
-        encoding=None,
-        space=None,
-        fitness=None,
-        rule=_one_of(facts["rule"], RULES, "rule"),
-        patience=None
-        if facts["patience"] is None
-        else _fields.whole(facts["patience"], "patience"),
-        seed=_fields.whole(facts["seed"], "seed"),
-        checkpoint=None,
-        **changes,
-    )
-    core = _core.Evolution.from_parts(run, state, chunks, settings.threads())
-    table_rows, n_inputs, n_outputs = core.shape
-    frame = _frame(target)
-    weights = None if not weight else [float(one) for one in np.frombuffer(weight, "<f8")]
-    rows = None if not test else np.frombuffer(test, "<u4").astype(np.uint32)
-    shape = (encoder.n_inputs, targets.n_outputs)
-    sound = (
-        (n_inputs, n_outputs) == shape
-        and frame.height == table_rows
-        and frame.columns == targets.names
-        and (weights is None or len(weights) == table_rows)
-        and (rows is None or rows.max() < table_rows)
-        and core.n_rows == progress["rows"]
-        and facts["output"] in _core.ACTIVATIONS
-    )
-    if not sound:
-        raise ValueError("the checkpoint's parts do not fit together")
-    metric = _metric(facts, given)
-    if settings.epochs is not None and settings.epochs < core.epoch:
-        raise _SettingError(f"epochs={epochs}: the checkpoint has {core.epoch} already: give more")
-    return Parts(
-        core=core,
-        data=Data(
-            encoder=encoder,
-            targets=targets,
-            weights=weights,
-            train=core.train_rows(),
-            validation=core.validation_rows(),
-            test=rows,
-            frame=frame,
-        ),
-        settings=settings,
-        metric=metric,
-        output=str(facts["output"]),
-        seconds=_fields.number(progress["seconds"], "state.seconds"),
-        checkpoint=Checkpoint(folder, rows=core.n_rows, length=length),
-    )
-
-
-def _metric(facts: dict[str, Any], given: Metric | Callable[..., float] | None) -> Metric:
-    name, task = _fields.text(facts["metric"], "metric"), _fields.text(facts["task"], "task")
-    custom = _fields.flag(facts["custom"], "custom")
-    if given is None:
-        if custom:
-            raise _SettingError(
-                f"metric: the run is scored by your function {name!r}, which a checkpoint does not "
-                "hold: give it as metric="
-            )
-        return resolve(name, task)
-    metric = resolve(given, task)
-    if metric.name != name or (metric.function is not None) != custom:
-        raise _SettingError(f"metric={metric.name!r}: the run is scored by {name!r}; leave it out")
-    kept = (facts["response"], facts["constant"], facts["perfect"])
-    if (metric.response, metric.constant, metric.perfect) != kept:
-        raise _SettingError(
-            f"metric={metric.name!r}: was made with response, constant and perfect of {kept}"
-        )
-    return metric
-
-
-def _chunks(data: bytes, length: int) -> list[bytes]:
-    if len(data) < length:
-        raise ValueError(f"history: has {len(data)} bytes, not {length}: it is damaged")
-    chunks, start = [], 0
-    while start < length:
-        first = start + _LENGTH + _DIGEST
-        size = int.from_bytes(data[start : start + _LENGTH], "little")
-        chunk = data[first : min(first + size, length)]
-        digest = data[start + _LENGTH : first]
-        if len(chunk) != size or hashlib.sha256(chunk).digest() != digest:
-            raise ValueError("history: is damaged: a hash does not match")
-        chunks.append(chunk)
-        start = first + size
-    return chunks
-
-
-def _unpacked(magic: bytes, data: bytes, count: int, name: str) -> Sequence[bytes]:
-    try:
-        parts = unpack(magic, data)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-    if len(parts) != count:
-        raise ValueError(f"{name}: has {len(parts)} parts, not {count}")
-    return parts
-
-
-def _frame(data: bytes) -> pl.DataFrame:
-    try:
-        return pl.read_ipc(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise ValueError(f"run: the targets are not readable: {error}") from error
-
-
-def _one_of(value: object, known: Sequence[str], where: str) -> str:
-    if value not in known:
-        raise ValueError(f"{where}: {value!r:.80} is none of {list(known)}")
-    return str(value)
+def _answers(data: Data) -> bytes:
+    """Return the targets as the user gave them: class indices, or a table of numbers."""
+    if data.targets.task == "classification":
+        return data.targets.codes(data.frame.to_series()).astype("<u4").tobytes()
+    return table_to_bytes(data.frame)

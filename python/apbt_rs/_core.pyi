@@ -167,6 +167,12 @@ class Evolution:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Rows, inputs and outputs of the table."""
+    @property
+    def output(self) -> str:
+        """Activation of the output layer."""
+    @property
+    def metric(self) -> str:
+        """Name of the metric; "custom" for one of the user's own."""
     def rows(self, rows: _Rows) -> tuple[_Floats, _Floats]:
         """Return inputs and targets of some rows."""
     def train_rows(self) -> _Rows: ...

@@ -18,7 +18,7 @@ from apbt_rs._splits import check_classes, resolve_split
 from apbt_rs._tables import read_table, read_target
 from apbt_rs._targets import Targets, check_lengths, class_codes
 
-__all__ = ["Answers", "Data", "prepare"]
+__all__ = ["Answers", "Data", "check_weights", "prepare"]
 
 _LEAST_SHARE = 0.1  # of an equal share, that a class has without a warning
 _MOST_WEIGHT = 1e100  # sums and squares of weights must stay finite
@@ -230,6 +230,11 @@ def _weights(sample_weight: Any, n_rows: int) -> list[float] | None:
     if weights.ndim != 1:
         raise ValueError(f"sample_weight: has shape {weights.shape}: expected ({n_rows},)")
     check_lengths(n_rows, len(weights), y_argument="sample_weight")
+    return check_weights(weights)
+
+
+def check_weights(weights: np.ndarray) -> list[float]:
+    """Return weights of rows, float64 of shape (rows,); raise ValueError if they are none."""
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any():
         raise ValueError(

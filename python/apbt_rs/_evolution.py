@@ -102,7 +102,7 @@ class Evolution(Iterator[Generation]):
         )
         settings = replace(settings, epochs=epochs, readiness=readiness, seed=seed)
         checkpoint = None if path is None else Checkpoint(path)
-        self._begin(Parts(core, data, settings, metric, output, 0.0, checkpoint), started)
+        self._begin(Parts(core, data, settings, metric, 0.0, checkpoint), started)
 
     @classmethod
     def resumed(cls, parts: Parts) -> Evolution:
@@ -125,7 +125,6 @@ class Evolution(Iterator[Generation]):
         self._readiness = settings.readiness
         self._seed = settings.seed
         self._metric = parts.metric
-        self._output = parts.output
         self._checkpoint = parts.checkpoint
         self._started = started
         self._seconds_before = parts.seconds
@@ -140,6 +139,7 @@ class Evolution(Iterator[Generation]):
     def __next__(self) -> Generation:
         """Go on by a generation: exploit and explore, train, score, record."""
         if self._ended_by() is not None:
+            self._release()
             raise StopIteration
         # An interrupt may be raised as soon as a call of the core returns, which has then done its
         # work. So what follows from the call is noted before it, and going on repeats nothing.
@@ -175,6 +175,7 @@ class Evolution(Iterator[Generation]):
                 progress.show(one.epoch, one.best_score, one.best_log_fitness, one.best_size)
         finally:
             progress.close()
+            self._release()
         return self.result()
 
     def result(self) -> Result:
@@ -265,13 +266,17 @@ class Evolution(Iterator[Generation]):
         if last or self._checkpoint.due():
             self._checkpoint.save(self._parts())
 
+    def _release(self) -> None:
+        """Let others go on with the checkpoint."""
+        if self._checkpoint is not None:
+            self._checkpoint.release()
+
     def _parts(self) -> Parts:
         return Parts(
             self._core,
             self._data,
             self._settings,
             self._metric,
-            self._output,
             self._seconds(),
             self._checkpoint,
         )
@@ -285,7 +290,7 @@ class Evolution(Iterator[Generation]):
             return None
         labels = self._data.labels(self._data.validation)
         return [
-            self._metric(labels, _response(self._data, self._output, self._metric, outputs))
+            self._metric(labels, _response(self._data, self._core.output, self._metric, outputs))
             for outputs in self._core.validation_outputs()
         ]
 

@@ -48,6 +48,21 @@ def whole(value: object, where: str) -> int:
     return value
 
 
+def int64(value: object, where: str) -> int:
+    """Return an integer of at most 64 bits."""
+    result = whole(value, where)
+    if not -(2**63) <= result < 2**63:
+        raise ValueError(f"{where}: expected an integer of 64 bits, got {result!r:.80}")
+    return result
+
+
+def one_of(value: object, known: Collection[str], where: str) -> str:
+    """Return one of the strings `known`."""
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{where}: expected one of {sorted(known)}, got {value!r:.80}")
+    return value
+
+
 def number(value: object, where: str) -> float:
     """Return a finite float."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):

@@ -1,25 +1,25 @@
 """Saved networks and results (DESIGN §8): loading runs no code, and every byte is checked.
 
 A network is one safetensors file, which the core writes and reads; its header is JSON. A result is
-a line that names the format, a line with the SHA-256 of what follows, and an Arrow IPC stream with
-one row for each part: the networks' files, the history as Parquet, the rest as JSON.
+a file of several parts (see `_container`): facts as JSON, the history's columns as JSON, and the
+networks' files.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from apbt_rs import _core, _fields
+from apbt_rs._container import FORMAT, pack, read_json, unpack
 from apbt_rs._encoding import Encoder
-from apbt_rs._frames import HISTORY
+from apbt_rs._frames import HISTORY, NULLABLE
 from apbt_rs._targets import Targets
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "network_from_bytes", "network_to_bytes", "result_to_bytes", "write"]
 
-FORMAT = 1
 _RESULT = b"apbt-rs result "
 _SCORES = ("validation_score", "validation_loss", "log_fitness", "fitness")
 _TEST = ("test_score", "test_loss")
@@ -113,7 +112,7 @@ def network_to_bytes(network: Network) -> bytes:
         "generation": network.generation,
         "member": network.member,
         "hyperparameters": network.hyperparameters,
-        "schedule": _schedule_to_json(network.lineage),
+        "schedule": _history_to_json(network.lineage),
     }
     return network.core.to_file(write_json(header))
 
@@ -145,7 +144,7 @@ def network_from_bytes(data: bytes) -> Network:
         generation=_fields.whole(header["generation"], "generation"),
         member=_fields.whole(header["member"], "member"),
         hyperparameters=_hyperparameters(header["hyperparameters"]),
-        lineage=_schedule_from_json(header["schedule"]),
+        lineage=_history_from_json(header["schedule"], "schedule"),
         test_score=test_score,
         test_loss=test_loss,
         **score,
@@ -158,51 +157,25 @@ def network_from_bytes(data: bytes) -> Network:
 
 def result_to_bytes(result: Result) -> bytes:
     """Return a result as a file's bytes."""
-    history = io.BytesIO()
-    result.history.write_parquet(history)
     networks = result.networks()
     rest = {"version": _core.__version__, **result.facts(), "names": [one[0] for one in networks]}
-    parts = [write_json(rest).encode(), history.getvalue()]
+    parts = [write_json(one).encode() for one in (rest, _history_to_json(result.history))]
     parts += [network_to_bytes(network) for _, network in networks]
     return pack(_RESULT, parts)
 
 
-def pack(magic: bytes, parts: list[bytes]) -> bytes:
-    """Return a file of several parts: a line with its format, one with its hash, then the parts."""
-    payload = io.BytesIO()
-    pl.DataFrame({"part": parts}, schema={"part": pl.Binary}).write_ipc_stream(payload)
-    digest = hashlib.sha256(payload.getvalue()).hexdigest().encode()
-    return magic + str(FORMAT).encode() + b"\n" + digest + b"\n" + payload.getvalue()
-
-
-def unpack(magic: bytes, data: bytes) -> list[bytes]:
-    """Return the parts of such a file; raise ValueError if it is not sound."""
-    first, _, rest = data.partition(b"\n")
-    digest, _, payload = rest.partition(b"\n")
-    if not first.startswith(magic):
-        raise ValueError("not a file of apbt-rs")
-    number = first[len(magic) :].decode("ascii", "replace")
-    if number != str(FORMAT):
-        raise ValueError(f"of format {number!r:.80}, not {FORMAT}: upgrade apbt-rs to read it")
-    if hashlib.sha256(payload).hexdigest().encode() != digest:
-        raise ValueError("the file is damaged: its hash does not match")
-    try:
-        parts = pl.read_ipc_stream(io.BytesIO(payload))
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise ValueError(f"not readable: {error}") from error
-    if parts.schema != {"part": pl.Binary} or parts["part"].null_count():
-        raise ValueError("the file does not hold what its first line says")
-    return parts["part"].to_list()
-
-
 def result_from_bytes(data: bytes) -> Result:
     """Return the result in a file's bytes; raise ValueError if they are not sound."""
-    from apbt_rs._result import Result
+    from apbt_rs._result import FACTS, Result
 
     parts = unpack(_RESULT, data)
-    facts = read_json(parts[0].decode())
-    history = pl.read_parquet(io.BytesIO(parts[1]))
-    networks = [network_from_bytes(part) for part in parts[2:]]
+    if len(parts) < 2:
+        raise ValueError(f"a result of {len(parts)} parts")
+    facts = _fields.fields(read_json(parts[0]), ["version", "names", *FACTS], "result")
+    history = _history_from_json(read_json(parts[1]), "history")
+    names, networks = facts["names"], [network_from_bytes(part) for part in parts[2:]]
+    if names != ["best", "most_accurate", "chosen", *["front"] * (len(networks) - 3)]:
+        raise ValueError(f"names: {names!r:.80} for {len(networks)} networks")
     return Result.from_parts(facts, history, networks)
 
 
@@ -220,14 +193,6 @@ def write_json(value: Any) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def read_json(text: str | bytes) -> Any:
-    """Return what JSON says; raise ValueError if it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the header is not readable: {error}") from error
-
-
 def _to_json(value: float | None) -> float | str | None:
     """Infinite numbers as text: JSON has none."""
     return str(value) if value in (float("inf"), float("-inf")) else value
@@ -242,12 +207,12 @@ def _from_json(value: object, where: str) -> float:
 def _hyperparameters(value: object) -> dict[str, float | int | str | None]:
     fields = _fields.fields(value, _core.HYPERPARAMETERS, "hyperparameters")
     for name, one in fields.items():
-        if one is not None and not isinstance(one, (int, float, str)):
-            raise ValueError(f"hyperparameters.{name}: {one!r:.80} is no value")
+        if one is not None and not isinstance(one, str):
+            _fields.number(one, f"hyperparameters.{name}")
     return fields  # type: ignore[return-value]
 
 
-def _schedule_to_json(frame: pl.DataFrame) -> dict[str, list[Any]]:
+def _history_to_json(frame: pl.DataFrame) -> dict[str, list[Any]]:
     columns = frame.to_dict(as_series=False)
     for name, dtype in HISTORY.items():
         if dtype == pl.Float64:
@@ -255,15 +220,34 @@ def _schedule_to_json(frame: pl.DataFrame) -> dict[str, list[Any]]:
     return columns
 
 
-def _schedule_from_json(value: object) -> pl.DataFrame:
-    columns = dict(_fields.fields(value, list(HISTORY), "schedule"))
+def _history_from_json(value: object, where: str) -> pl.DataFrame:
+    """Return a history, every value of which has been looked at: polars is given nothing else."""
+    given = _fields.fields(value, list(HISTORY), where)
+    columns = {}
     for name, dtype in HISTORY.items():
-        values = _fields.items(columns[name], f"schedule.{name}")
-        if dtype == pl.Float64:
-            columns[name] = [
-                None if one is None else _from_json(one, f"schedule.{name}") for one in values
-            ]
-    try:
-        return pl.DataFrame({name: columns[name] for name in HISTORY}, schema=HISTORY)
-    except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
-        raise ValueError(f"schedule: not a history: {error}") from error
+        read, place = _reader(dtype), f"{where}.{name}"
+        values = _fields.items(given[name], place)
+        columns[name] = [
+            None if one is None and name in NULLABLE else read(one, place) for one in values
+        ]
+    if len({len(values) for values in columns.values()}) > 1:
+        raise ValueError(f"{where}: the columns are not of one length")
+    return pl.DataFrame(columns, schema=HISTORY)
+
+
+def _reader(dtype: pl.DataType) -> Callable[[object, str], Any]:
+    """Return what reads a value of one of the history's dtypes."""
+    if isinstance(dtype, pl.List):
+        inner: Any = dtype.inner
+        read = _reader(inner)
+
+        def several(value: object, where: str) -> list[Any]:
+            if not isinstance(value, list):
+                raise ValueError(f"{where}: expected a list, got {value!r:.80}")
+            return [read(one, where) for one in value]
+
+        return several
+    if isinstance(dtype, pl.Enum):
+        known = set(dtype.categories)
+        return lambda value, where: _fields.one_of(value, known, where)
+    return _from_json if dtype == pl.Float64 else _fields.int64

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from apbt_rs._encoding import Encoder
     from apbt_rs._network import Network
 
-__all__ = ["HISTORY", "encoding_frame", "history_frame", "schedule_frame", "summary_frame"]
+__all__ = [
+    "HISTORY",
+    "NULLABLE",
+    "encoding_frame",
+    "history_frame",
+    "schedule_frame",
+    "summary_frame",
+]
 
 _EVENT = pl.Enum(_core.EVENTS)
 _OPTIMIZER = pl.Enum(_core.OPTIMIZERS)
@@ -41,6 +48,9 @@ HISTORY: dict[str, pl.DataType] = {
     "optimizer": _OPTIMIZER,
 }
 """Columns of the history: one row per member and generation, in that order (DESIGN §7)."""
+NULLABLE = {"parent", "train_loss", "validation_loss", "validation_score", "log_fitness", "fitness"}
+NULLABLE |= set(_core.HYPERPARAMETERS)
+"""Those of them that may lack values."""
 
 
 def history_frame(columns: Mapping[str, Any]) -> pl.DataFrame:

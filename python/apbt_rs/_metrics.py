@@ -11,12 +11,13 @@ from typing import Any, Literal
 from apbt_rs import _core
 from apbt_rs._nearest import nearest
 
-__all__ = ["Metric", "metric", "resolve"]
+__all__ = ["TASKS", "Metric", "metric", "resolve"]
 
 _BY_TASK = {
     "classification": _core.CLASSIFICATION_METRICS,
     "regression": _core.REGRESSION_METRICS,
 }
+TASKS = tuple(_BY_TASK)
 _AUTO = {"classification": "accuracy", "regression": "r2"}
 
 

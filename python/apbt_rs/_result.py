@@ -11,9 +11,14 @@ import polars as pl
 
 from apbt_rs import _fields
 from apbt_rs._frames import encoding_frame, summary_frame
+from apbt_rs._metrics import TASKS
 from apbt_rs._network import Network
+from apbt_rs._settings import RULES
 
-__all__ = ["Result"]
+__all__ = ["FACTS", "Result"]
+
+FACTS = ("task", "metric", "rule", "seed", "stopped_by", "seconds")
+"""What of a result is neither a network nor the history."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -120,8 +125,7 @@ class Result:
 
     def facts(self) -> dict[str, Any]:
         """Return what is neither a network nor the history."""
-        names = ("task", "metric", "rule", "seed", "stopped_by", "seconds")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in FACTS}
 
     @classmethod
     def from_parts(
@@ -135,9 +139,9 @@ class Result:
             chosen=chosen,
             front=front,
             history=history,
-            task=_fields.text(facts["task"], "task"),
+            task=_fields.one_of(facts["task"], TASKS, "task"),
             metric=_fields.text(facts["metric"], "metric"),
-            rule=_fields.text(facts["rule"], "rule"),
+            rule=_fields.one_of(facts["rule"], RULES, "rule"),
             seed=_fields.whole(facts["seed"], "seed"),
             stopped_by=_fields.text(facts["stopped_by"], "stopped_by"),
             seconds=_fields.number(facts["seconds"], "seconds"),

@@ -221,7 +221,7 @@ def resume(
     >>> long.history["epoch"].max()
     100
     """
-    from apbt_rs._checkpoint import read
+    from apbt_rs._resume import read
 
     parts = read(
         path,

@@ -260,6 +260,18 @@ impl PyEvolution {
         (dataset.targets().len() / outputs, inputs, outputs)
     }
 
+    /// Activation of the output layer.
+    #[getter]
+    fn output(&self) -> &'static str {
+        self.run.dataset.objective().output.name()
+    }
+
+    /// Name of the metric; "custom" for one of the user's own.
+    #[getter]
+    fn metric(&self) -> &'static str {
+        self.run.judge.metric().name()
+    }
+
     /// Inputs and targets of some rows: `(rows, n_inputs)` and `(rows, n_outputs)`.
     fn rows<'py>(
         &self,
