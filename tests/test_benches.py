@@ -25,6 +25,7 @@ PEERS = ["--peers", "scikit-learn", "NumPy, members along an axis"]
         ("bench_paper.py", [], 2 + 9),
         ("bench_memory.py", [], 2),
         ("bench_scaling.py", [], 9),
+        ("bench_start.py", [], 2),
         ("bench_search.py", ["--searches", "scikit-learn"], 1),
     ],
 )
