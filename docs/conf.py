@@ -7,6 +7,7 @@ project = "apbt-rs"
 version = release = version_of("apbt-rs")  # its one place is Cargo.toml
 html_title = f"apbt-rs {release}"
 html_theme = "furo"
+html_theme_options = {"light_css_variables": {"code-font-size": "75%"}}  # 98 letters in a line
 html_copy_source = False
 html_show_copyright = False
 
