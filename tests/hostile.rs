@@ -123,10 +123,10 @@ proptest! {
         };
         prop_assert!(changed == bytes || guarded(&changed, read).is_none());
         // With the hash made right again only what a network is protects the reader.
-        if let Ok(sealed) = seal(changed) {
-            if let Some((_, network)) = guarded(&sealed, read) {
-                let _ = apbt_rs::scoring::predict(&network, &vec![0.5; network.inputs() * 3]);
-            }
+        if let Ok(sealed) = seal(changed)
+            && let Some((_, network)) = guarded(&sealed, read)
+        {
+            let _ = apbt_rs::scoring::predict(&network, &vec![0.5; network.inputs() * 3]);
         }
     }
 
@@ -144,10 +144,10 @@ proptest! {
         let (run, state, _) = parts(seed);
         let changed = apply(&changes, run.to_bytes().unwrap());
         let state = state.to_bytes().unwrap();
-        if let Some(run) = guarded(&changed, Run::from_bytes) {
-            if let Some(state) = guarded(&state, |bytes| State::from_bytes(bytes, &run)) {
-                goes_on(&run, state);
-            }
+        if let Some(run) = guarded(&changed, Run::from_bytes)
+            && let Some(state) = guarded(&state, |bytes| State::from_bytes(bytes, &run))
+        {
+            goes_on(&run, state);
         }
     }
 
