@@ -162,3 +162,63 @@ def test_a_broken_pipe_is_no_error_and_stdin_is_csv(at: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("species\n")
+
+
+def test_what_is_printed_says_which_network_was_chosen(
+    at: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loud = [word for word in QUICK if word != "--quiet"]
+    assert _cli.main(["run", "iris.csv", *loud, "--test-size", "0.2"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    whole = apbt_rs.run(X, Y, k=10, epochs=30, seed=0, test=0.2, progress=False)
+    assert f"chosen: {whole.chosen.topology}, size {whole.chosen.size}" in printed[0]
+    assert printed[1].split() == ["weights", "validation", "accuracy", "test", "topology"]
+    assert printed[-1] == "seed 0; stopped by epochs"
+    sizes = [int(row.lstrip("* ").split()[0]) for row in printed[2:-1]]
+    assert sizes == sorted({one.size for one in [*whole.front, whole.chosen]})
+    (marked,) = [row for row in printed[2:-1] if row.startswith("*")]
+    assert marked.split()[1:4] == [
+        str(whole.chosen.size),
+        f"{whole.chosen.validation_score:.4f}",
+        f"{whole.chosen.test_score:.4f}",
+    ]
+
+
+def test_a_history_in_csv_has_its_lists_as_texts(at: Path) -> None:
+    assert _cli.main(["run", "iris.csv", *QUICK, "--history", "h.csv"]) == 0
+    history = apbt_rs.run(X, Y, k=10, epochs=30, seed=0, progress=False).history
+    read = pl.read_csv("h.csv")
+    assert read.columns == history.columns
+    topologies = [",".join(map(str, units)) for units in history["topology"].to_list()]
+    assert read["topology"].to_list() == topologies
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(
+    at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_cli, "run", interrupted)
+    assert _cli.main(["run", "iris.csv", *QUICK]) == 130
+    assert capsys.readouterr().err == "apbt-rs: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "call", [["--trials", "0"], ["--scale", "0"], ["--scale", "1.5"], ["--dataset", "mnist"]]
+)
+def test_the_papers_experiments_refuse_a_wrong_call(
+    capsys: pytest.CaptureFixture[str], call: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        _cli.main(["reproduce", *call])
+    assert stop.value.code == 2
+    assert call[0] in capsys.readouterr().err
+
+
+def test_a_table_of_targets_alone_leaves_nothing_to_predict_from(
+    at: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dropped = [word for name in X.columns for word in ("--drop", name)]
+    assert _cli.main(["run", "iris.csv", *QUICK, *dropped]) == 1
+    assert "no column is left to predict from" in capsys.readouterr().err

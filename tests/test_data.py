@@ -1,45 +1,79 @@
-"""What is told of a run's data before any training."""
+"""Laws of tables given for validation and test, of row weights, and what of them is refused."""
 
-from __future__ import annotations
-
-import warnings
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import apbt_rs
 
-QUICK: dict[str, Any] = {"k": 4, "epochs": 1, "seed": 0, "validation": "train"}
+X, Y = apbt_rs.datasets.load_iris()
+QUICK: dict[str, Any] = {"k": 8, "epochs": 20, "readiness": 5, "seed": 0, "progress": False}
+HELD = np.arange(0, 150, 5)
+KEPT = np.setdiff1d(np.arange(150), HELD)
 
 
-def warned(counts: list[int], **settings: Any) -> list[str]:
-    """Start a run on classes of so many rows; return the warnings."""
-    y = np.repeat([f"class {i}" for i in range(len(counts))], counts)
-    X = np.arange(len(y), dtype=float)[:, np.newaxis]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        apbt_rs.evolve(X, y, **{**QUICK, **settings})
-    return [str(one.message) for one in caught]
+def losses(result: apbt_rs.Result) -> list[float | None]:
+    return [one.validation_loss for _, one in result.networks()]
+
+
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_a_table_of_its_own_scores_as_the_same_rows_by_index(name: str) -> None:
+    """What is trained on is the same; so are the scores, whatever the order of columns."""
+    other = {"test": "validation", "validation": "test"}[name]
+    rest: dict[str, Any] = {other: "train" if other == "validation" else None}
+    rows, table = {**QUICK, **rest}, {**QUICK, **rest}
+    rows[name] = HELD
+    table[name] = X[HELD].select(reversed(X.columns)), Y[HELD]
+    by_rows, given = apbt_rs.run(X, Y, **rows), apbt_rs.run(X[KEPT], Y[KEPT], **table)
+    for (_, a), (_, b) in zip(by_rows.networks(), given.networks(), strict=True):
+        assert np.array_equal(a.core.parameters, b.core.parameters)
+        assert (a.validation_score, a.validation_loss) == (b.validation_score, b.validation_loss)
+        assert (a.test_score, a.test_loss) == (b.test_score, b.test_loss)
+
+
+def test_rows_of_a_table_of_its_own_weigh_as_an_average_one() -> None:
+    weights = np.linspace(1, 3, len(KEPT))
+    given = apbt_rs.run(
+        X[KEPT], Y[KEPT], **QUICK, sample_weight=weights, validation=(X[HELD], Y[HELD])
+    )
+    every = np.full(150, weights.mean())
+    every[KEPT] = weights
+    by_rows = apbt_rs.run(X, Y, **QUICK, sample_weight=every, validation=HELD)
+    assert losses(given) == losses(by_rows)
 
 
 @pytest.mark.parametrize(
-    ("counts", "rare"),
-    [([95, 5], None), ([96, 4], 1), ([4, 96], 0), ([49, 48, 3], 2), ([48, 48, 4], None)],
+    ("wrong", "error", "message"),
+    [
+        ({"validation": (X,)}, ValueError, r"validation: a tuple of 1: expected \(X, y\)"),
+        ({"test": (X, Y, Y)}, ValueError, r"test: a tuple of 3: expected \(X, y\)"),
+        ({"validation": (X[:0], Y[:0])}, ValueError, "validation: has no rows"),
+        ({"validation": (X[:9], Y[:8])}, ValueError, r"validation\[1\] has 8 rows"),
+        ({"test": (X[:, :2], Y)}, ValueError, r"test\[0\] lacks"),
+        ({"test": (X, Y.str.to_uppercase())}, ValueError, r"test\[1\] .*never saw"),
+        ({"test": HELD, "validation": KEPT}, ValueError, "validation: no row is left to train on"),
+        ({"validation": np.arange(50, 150)}, ValueError, "have one class only"),
+        ({"sample_weight": "heavy"}, TypeError, "sample_weight: expected one number"),
+        ({"sample_weight": np.ones((150, 2))}, ValueError, r"has shape \(150, 2\)"),
+        ({"sample_weight": np.ones(149)}, ValueError, "sample_weight has 149 rows"),
+        ({"sample_weight": np.zeros(150)}, ValueError, "all weights are zero"),
+        ({"sample_weight": np.full(150, 1e101)}, ValueError, "too large"),
+        ({"sample_weight": np.full(150, np.inf)}, ValueError, "row 0 has inf"),
+    ],
 )
-def test_a_class_with_less_than_a_tenth_of_an_equal_share_is_a_warning(
-    counts: list[int], rare: int | None
+def test_what_is_wrong_is_refused_by_name(
+    wrong: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    messages = warned(counts)
-    assert len(messages) == (rare is not None)
-    if rare is not None:
-        words = [f"'class {rare}' has {counts[rare]} of 100", "sample_weight=", "'neg_log_loss'"]
-        assert all(word in messages[0] for word in words)
+    with pytest.raises(error, match=message):
+        apbt_rs.run(X, Y, **QUICK, **wrong)
 
 
-def test_the_remedies_of_imbalance_are_no_warning() -> None:
-    assert warned([96, 4], metric="accuracy")
-    assert not warned([96, 4], metric="neg_log_loss")
-    assert not warned([96, 4], metric=lambda y_true, y_pred: 0.5)
-    assert not warned([96, 4], sample_weight=[1.0] * 96 + [24.0] * 4)
-    assert warned([50, 50], sample_weight=[1.0] * 50 + [0.01] * 50)
+def test_a_shorter_dtype_of_y_in_a_table_of_its_own_is_no_other_class() -> None:
+    codes = Y.cast(pl.Categorical).to_physical().cast(pl.Int64)
+    given = apbt_rs.run(
+        X[KEPT], codes[KEPT], **QUICK, validation=(X[HELD], codes[HELD].cast(pl.Int8))
+    )
+    by_rows = apbt_rs.run(X, codes, **QUICK, validation=HELD)
+    assert losses(given) == losses(by_rows)

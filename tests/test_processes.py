@@ -6,6 +6,7 @@ import signal
 import sys
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -16,6 +17,7 @@ import apbt_rs
 
 X, Y = apbt_rs.datasets.load_iris()
 METHODS = multiprocessing.get_all_start_methods()
+TASKS = Path("/proc/self/task")  # this process's threads
 TALL = np.tile(X.to_numpy(), (100, 1))  # more rows than one thread predicts
 
 
@@ -63,12 +65,59 @@ def test_the_core_works_on_in_a_fork() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-def threads() -> int:
-    apbt_rs.run(X, Y, k=10, epochs=20, seed=0, progress=False)
-    settings: Any = apbt_rs.evolve(X, Y, k=10, epochs=20, seed=0)._settings
-    return int(settings.threads())
+@pytest.mark.skipif("fork" not in METHODS or sys.platform == "darwin", reason="needs fork")
+def test_a_fork_while_another_thread_trains_is_no_deadlock() -> None:
+    busy, other = (apbt_rs.evolve(X, Y, k=40, epochs=10_000, seed=seed) for seed in (0, 1))
+    next(busy), next(other)
+    with ThreadPoolExecutor(1) as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        training = pool.submit(busy._core.train, 2_000)
+        children = []
+        for _ in range(10):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(30)
+                other._core.train(2)
+                os._exit(0)
+            children.append(child)
+        assert [os.waitpid(child, 0)[1] for child in children] == [0] * 10
+        assert training.result(timeout=120)
+
+
+def threads() -> tuple[int, int]:
+    """How many threads runs here take, and how many of the package's there are in this process."""
+    run = apbt_rs.evolve(X, Y, k=10, epochs=20, seed=0)
+    next(run)
+    result = run.finish()
+    result.chosen.core.outputs(np.zeros((100_000, 4), np.float32))
+    settings: Any = run._settings
+    return int(settings.threads()), running()
+
+
+def running() -> int:
+    """How many of the package's threads there are in this process."""
+    names = [path.read_text() for path in TASKS.glob("*/comm")]
+    return sum(name.startswith("apbt-rs-") for name in names)
 
 
 def test_workers_of_joblib_share_the_processors() -> None:
     counts = joblib.Parallel(n_jobs=2)(joblib.delayed(threads)() for _ in range(2))
-    assert counts == [max(1, (os.cpu_count() or 1) // 2)] * 2
+    share = max(1, (os.cpu_count() or 1) // 2)
+    assert [asked for asked, _ in counts] == [share] * 2
+    if sys.platform == "linux":
+        assert all(1 <= there <= share for _, there in counts)
+
+
+def five_at_once(count: int) -> int:
+    """How many threads more there are when five runs have begun to work."""
+    runs = [apbt_rs.evolve(X, Y, k=10, epochs=20, seed=seed, n_jobs=count) for seed in range(5)]
+    before = len(list(TASKS.iterdir()))
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(next, runs))
+    return len(list(TASKS.iterdir())) - before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_runs_at_once_take_no_more_threads_than_one() -> None:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(five_at_once, 3).result(timeout=120) == 3

@@ -273,6 +273,7 @@ impl PyEvolution {
     }
 
     /// Inputs and targets of some rows: `(rows, n_inputs)` and `(rows, n_outputs)`.
+    #[allow(clippy::type_complexity, reason = "a pair of arrays")]
     fn rows<'py>(
         &self,
         py: Python<'py>,

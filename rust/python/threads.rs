@@ -1,7 +1,7 @@
-//! Pools of threads that are made anew in a process that was forked.
+//! Pools of threads: runs share them, and a process that was forked makes its own anew.
 
 use std::process::id;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -9,6 +9,10 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Systems refuse to start many more threads.
 const MOST: usize = 1024;
+
+/// The pools that somebody works with, and the process of each. Runs at the same time share one, so
+/// that together they take no more processors than each alone.
+static POOLS: Mutex<Vec<(u32, Weak<ThreadPool>)>> = Mutex::new(Vec::new());
 
 /// What works for no run in particular, on [`default_threads`].
 pub(super) static SHARED: Threads = Threads::new(0);
@@ -37,15 +41,34 @@ impl Threads {
             return Ok(Arc::clone(pool));
         }
         let count = if self.count > 0 { self.count } else { default_threads() };
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(count)
-            .thread_name(|index| format!("apbt-rs-{index}"))
-            .build()
-            .map_err(|error| PyRuntimeError::new_err(format!("n_jobs: no threads: {error}")))?;
-        let pool = Arc::new(pool);
+        let pool = pool_of(count)?;
         forget(made.replace((id(), Arc::clone(&pool))));
         Ok(pool)
     }
+}
+
+/// A pool of this process that has so many threads.
+fn pool_of(count: usize) -> PyResult<Arc<ThreadPool>> {
+    // A fork may have come while another thread had the list: its copy in the child stays locked
+    // for ever. Whoever cannot have it makes a pool of its own.
+    let mut pools = POOLS.try_lock().ok();
+    if let Some(pools) = &mut pools {
+        pools.retain(|(process, pool)| *process == id() && pool.strong_count() > 0);
+        let mut shared = pools.iter().filter_map(|(_, pool)| pool.upgrade());
+        if let Some(pool) = shared.find(|pool| pool.current_num_threads() == count) {
+            return Ok(pool);
+        }
+    }
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(count)
+        .thread_name(|index| format!("apbt-rs-{index}"))
+        .build()
+        .map_err(|error| PyRuntimeError::new_err(format!("n_jobs: no threads: {error}")))?;
+    let pool = Arc::new(pool);
+    if let Some(pools) = &mut pools {
+        pools.push((id(), Arc::downgrade(&pool)));
+    }
+    Ok(pool)
 }
 
 impl Drop for Threads {
