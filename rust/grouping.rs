@@ -5,9 +5,12 @@
 //! rather than many that differ. Members that take many rows at a time are trained one by one, with
 //! rows in the lanes.
 
+use std::collections::BTreeMap;
+
 use crate::hyperparameters::{ADAM, BATCH_SIZE, OPTIMIZER};
 use crate::kernels::{Kernel, Simd, Square, dispatch};
 use crate::member::Member;
+use crate::network::Activation;
 
 /// From this batch size on a member fills the lanes by itself.
 const ROWS_FOR_ONE: f64 = 8.0;
@@ -61,24 +64,25 @@ pub(crate) fn teams(members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> 
     let (lanes, half) = dispatch(Lanes);
     let (many_rows, mut few_rows): (Vec<_>, Vec<_>) =
         members.into_iter().partition(|member| member.hyperparameters[BATCH_SIZE] >= ROWS_FOR_ONE);
-    let mut teams: Vec<Team<'_>> = many_rows.into_iter().map(Team::Single).collect();
     few_rows.sort_by_key(|member| weights(member.network.topology().iter().copied()));
-    // No thread goes without work for the sake of company.
-    let in_step = (few_rows.len() / half / threads).clamp(1, 2);
-    while let Some(largest) = few_rows.pop() {
-        let (mut class, others): (Vec<_>, Vec<_>) =
-            few_rows.into_iter().partition(|member| alike(member, largest));
-        few_rows = others;
-        class.push(largest);
+    let mut classes: BTreeMap<_, Vec<&mut Member>> = BTreeMap::new();
+    for member in few_rows {
+        classes.entry(class(member)).or_default().push(member);
+    }
+    let mut classes: Vec<_> = classes.into_values().map(|class| groups(class, half)).collect();
+    // No thread goes without work for the sake of wider vectors or of company.
+    if classes.iter().map(Vec::len).sum::<usize>() >= 2 * threads {
+        classes = classes.into_iter().map(|halves| joined(halves, lanes)).collect();
+    }
+    let in_step = (classes.iter().map(Vec::len).sum::<usize>() / threads.max(1)).clamp(1, 2);
+    let mut teams: Vec<Team<'_>> = many_rows.into_iter().map(Team::Single).collect();
+    for groups in classes {
         let mut team: Vec<Vec<&mut Member>> = Vec::new();
-        for group in joined(groups(class, half), lanes) {
-            let adam = group[0].hyperparameters[OPTIMIZER] == ADAM;
-            let numbers = |group: &[&mut Member]| padded(group) * if adam { 3 } else { 2 };
-            let together: usize = team.iter().map(|group| numbers(group)).sum();
+        for group in groups {
             let company = team.first().is_some_and(|first| {
                 team.len() < in_step
                     && (first.len() <= half) == (group.len() <= half)
-                    && together + numbers(&group) <= NEAR
+                    && numbers(first) + numbers(&group) <= NEAR
             });
             if !company && !team.is_empty() {
                 teams.push(Team::Groups(std::mem::take(&mut team)));
@@ -89,6 +93,20 @@ pub(crate) fn teams(members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> 
     }
     teams.sort_by_cached_key(|team| usize::MAX - team.padded());
     teams
+}
+
+/// What must be alike in one team: depth and activations, batch size and update rule.
+fn class(member: &Member) -> (Vec<Activation>, u64, bool) {
+    let values = &member.hyperparameters;
+    let activations = member.network.activations().to_vec();
+    (activations, values[BATCH_SIZE].to_bits(), values[OPTIMIZER] == ADAM)
+}
+
+/// Numbers that a group works on for each row: parameters, slots, and the sums of a batch.
+fn numbers(group: &[&mut Member]) -> usize {
+    let (_, batch_size, adam) = class(group[0]);
+    let batch = f64::from_bits(batch_size) > 1.0;
+    padded(group) * (2 + usize::from(adam) + usize::from(batch))
 }
 
 /// Members of one class, the smallest first, in groups of at most so many, the largest first.
@@ -130,14 +148,6 @@ fn joined(halves: Vec<Vec<&mut Member>>, lanes: usize) -> Vec<Vec<&mut Member>> 
     groups
 }
 
-/// Whether two members can be in one team.
-fn alike(one: &Member, other: &Member) -> bool {
-    one.network.activations() == other.network.activations()
-        && [BATCH_SIZE, OPTIMIZER]
-            .into_iter()
-            .all(|row| one.hyperparameters[row] == other.hyperparameters[row])
-}
-
 /// Weights and biases of a group's lanes.
 fn padded(members: &[&mut Member]) -> usize {
     let (lanes, half) = dispatch(Lanes);
@@ -171,5 +181,55 @@ impl Kernel for Lanes {
     #[inline(always)]
     fn run<S: Square>(self) -> (usize, usize) {
         (S::LANES, <S::Half as Simd>::LANES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hyperparameters::{Domain, Table};
+    use crate::member::Space;
+
+    /// So many members: as many classes as given, hidden layers of unequal widths.
+    fn population(k: usize, classes: usize) -> Vec<Member> {
+        let member = |place: usize| {
+            let adam = if place.is_multiple_of(2) { 0.0 } else { ADAM };
+            let values =
+                [0.1, 0.5, 0.0, 1.0 + (place % classes) as f64, adam * f64::from(classes > 1)];
+            let space = Space {
+                hidden_layers: Domain::Fixed((place % classes % 3) as f64),
+                hidden_units: Domain::Fixed((1 + place * 7 % 11) as f64),
+                activations: vec![Activation::Tanh],
+                density: Domain::Fixed(1.0),
+                table: Table::new(values.map(Domain::Fixed).to_vec()).expect("a valid table"),
+            };
+            space.birth((4, 3), Activation::Softmax, 0, place as u32, 0)
+        };
+        (0..k).map(member).collect()
+    }
+
+    #[test]
+    fn everybody_is_in_one_team_with_its_like_and_no_thread_goes_without() {
+        let (lanes, half) = dispatch(Lanes);
+        for (k, classes) in [(2, 1), (16, 1), (80, 1), (81, 3), (200, 12)] {
+            for threads in [1, 2, 3, 8, 64] {
+                let mut members = population(k, classes);
+                let teams = teams(members.iter_mut().collect(), threads);
+                let mut seen = 0;
+                for team in &teams {
+                    seen += match team {
+                        Team::Single(_) => 1,
+                        Team::Groups(groups) => {
+                            assert!(groups.iter().all(|group| group.len() <= lanes));
+                            let all = groups.iter().flatten();
+                            assert!(all.clone().all(|member| class(member) == class(team.first())));
+                            all.count()
+                        }
+                    };
+                }
+                assert_eq!(seen, k);
+                assert!(teams.len() >= threads.min(k.div_ceil(half)), "{k} {classes} {threads}");
+            }
+        }
     }
 }

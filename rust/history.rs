@@ -160,6 +160,7 @@ impl History {
             units.len() >= 2 && units.len() == hidden.len() + 2
         };
         k > 0
+            && rows.is_multiple_of(k)
             && with_columns!(lengths).iter().all(|&length| length == rows)
             && self.hyperparameters.iter().all(|column| column.len() == rows)
             && u64::try_from(rows / k).is_ok_and(|all| all.checked_sub(1) == Some(generation))

@@ -12,7 +12,7 @@ use crate::math;
 use crate::random::Random;
 
 /// What a layer does to its weighted sums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Activation {
     /// `1 / (1 + exp(−z))`.
     Sigmoid,

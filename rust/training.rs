@@ -22,6 +22,8 @@ use crate::member::Member;
 const ROWS_AHEAD: u64 = 1 << 20;
 /// Into how many slices the epochs of a team are cut where there are few teams for each thread.
 const SLICES: usize = 12;
+/// Rows that a slice has at the least.
+const ROWS_PER_SLICE: usize = 512;
 /// Rows between two looks at the stop flag.
 const ROWS_PER_LOOK: usize = 256;
 
@@ -72,8 +74,11 @@ fn share_out<'a>(
     train: impl Fn(&mut Team<'a>, &[Vec<u32>], bool) -> Result<()> + Sync,
 ) -> Result<()> {
     let threads = rayon::current_num_threads();
-    let slices = if threads > 1 && teams.len() < SLICES * threads { SLICES } else { 1 };
-    let slice = orders.len().div_ceil(slices);
+    // As many teams as threads have nothing to share out; to begin a slice costs some rows' work.
+    let sliced = threads > 1 && teams.len() > threads && teams.len() < SLICES * threads;
+    let rows = orders.first().map_or(1, Vec::len).max(1);
+    let least = ROWS_PER_SLICE.div_ceil(rows);
+    let slice = if sliced { orders.len().div_ceil(SLICES).max(least) } else { orders.len() };
     // Each with what is done of it and what an epoch of it costs; the least work left first.
     let job = |team: Team<'a>| {
         let cost = team.padded();
@@ -108,7 +113,7 @@ struct Epochs<'a, 'b> {
     dataset: &'a Dataset,
     team: &'a mut Team<'b>,
     orders: &'a [Vec<u32>],
-    /// Whether they are the call's last, whose losses are told.
+    /// Whether they are the last of those that were drawn, whose losses are told.
     last: bool,
     stop: &'a AtomicBool,
 }

@@ -38,26 +38,31 @@ fn problems() -> impl Strategy<Value = (Dataset, Member)> {
 /// Up to forty members on one dataset, few enough kinds of them that most share the lanes.
 fn crowds() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
     let data = (4..20_usize, 1..=14_usize, 2..=4_usize, prop::bool::ANY);
-    let kinds = (0..PAIRS.len(), 0..HIDDEN.len(), 0..4_usize, 1..8_u32, prop::bool::ANY);
+    let widest = prop_oneof![Just(4_usize), Just(8), Just(25)];
+    let kinds = (0..PAIRS.len(), 0..HIDDEN.len(), 0..4_usize, 1..8_u32, prop::bool::ANY, widest);
     (data, kinds, 1..=40_usize, prop_oneof![Just(1.0), 0.5..1.0], any::<u64>()).prop_map(crowd_of)
 }
 
-type Kinds = (usize, usize, usize, u32, bool);
+type Kinds = (usize, usize, usize, u32, bool, usize);
 
 fn crowd_of(
     (data, kinds, k, density, seed): ((usize, usize, usize, bool), Kinds, usize, f64, u64),
 ) -> (Dataset, Vec<Member>) {
     let (rows, inputs, outputs, weighted) = data;
-    let (pair, hidden, depth, batch, adam) = kinds;
+    let (pair, hidden, depth, batch, adam, widest) = kinds;
     let dataset = dataset(rows, (inputs, outputs), objective(PAIRS[pair], outputs), weighted, seed);
     let mut random = common::random(seed);
     let members = (0..k as u64).map(|place| {
-        let layers = (0..depth).map(|_| (HIDDEN[hidden], 1 + random.below(25))).collect();
+        let layers = (0..depth).map(|_| (HIDDEN[hidden], 1 + random.below(widest))).collect();
         let (topology, activations) = layers_of(&(layers, PAIRS[pair]), inputs, outputs);
         let rates = [random.uniform(1e-3, 0.2), random.uniform(0.0, 0.9), random.uniform(0.0, 0.3)];
         let [rate, momentum, decay] = rates;
         let values = [rate, momentum, decay, f64::from(batch), f64::from(u8::from(adam))];
-        member(network(&topology, &activations, density, seed ^ place), values)
+        // Some members of a crowd are pruned, some have been trained before.
+        let density = if place.is_multiple_of(3) { 1.0 } else { density };
+        let mut member = member(network(&topology, &activations, density, seed ^ place), values);
+        member.optimizer.steps = [0, 5, 30_000][random.below(3)];
+        member
     });
     let members = members.collect();
     (dataset, members)
@@ -272,11 +277,16 @@ fn trajectories_are_frozen() {
 
 /// Of groups in step, some of half a vector and some of a whole one, plain and with Adam and masks.
 fn hash_of_groups() -> u64 {
-    let kinds = [(0, 2, 1, false, 1.0), (1, 3, 3, false, 0.7), (2, 1, 1, true, 1.0)];
-    hash(kinds.into_iter().flat_map(|(pair, depth, batch, adam, density)| {
-        let data = (12, 5, 3, true);
-        let (dataset, mut members) =
-            crowd_of((data, (pair, 0, depth, batch, adam), 40, density, 7));
+    let kinds = [
+        ((0, 0, 2, 1, false, 4), 1.0),
+        ((1, 0, 2, 3, true, 4), 0.7),
+        ((2, 0, 0, 1, false, 4), 1.0),
+        ((0, 0, 2, 1, false, 25), 1.0),
+        ((1, 0, 3, 3, false, 25), 0.7),
+        ((2, 0, 1, 1, true, 25), 1.0),
+    ];
+    hash(kinds.into_iter().flat_map(|(kinds, density)| {
+        let (dataset, mut members) = crowd_of(((12, 5, 3, true), kinds, 40, density, 7));
         common::pool(1).install(|| train(&dataset, &mut members, 3, &go())).unwrap();
         members.iter().flat_map(bits).collect::<Vec<_>>()
     }))

@@ -66,7 +66,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     ) -> Self {
         debug_assert!(members.len() <= S::LANES);
         let networks: Vec<&Network> = members.iter().map(|member| &member.network).collect();
-        let layers = layers(&networks, S::BLOCK);
+        let layers = layers(&networks);
+        // What the unchecked reads and writes below rest on.
+        let width = |layer: Option<&Layer>, end: fn(&Layer) -> usize| layer.map(end);
+        assert_eq!(width(layers.first(), |layer| layer.inputs), Some(dataset.n_inputs()));
+        assert_eq!(width(layers.last(), |layer| layer.outputs), Some(dataset.n_outputs()));
+        assert!(layers.iter().all(|layer| layer.inputs > 0 && layer.outputs > 0));
         let count = layers.iter().map(|layer| (layer.inputs + 1) * layer.outputs).sum();
         let units: usize = layers.iter().map(|layer| layer.inputs).sum();
         let units = units + dataset.n_outputs();
@@ -165,8 +170,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     pub(super) fn forward(&mut self, layer: usize) {
         let layer = &self.layers[layer];
         let (cells, units) = (self.cells.as_ptr(), self.units.as_mut_ptr());
-        // SAFETY: `layers` has laid out cells and units, of which there are as many, one after
-        // another; what a layer hears comes before what it gives.
+        // SAFETY: `layers` has laid out cells and units, of which there are as many (`new` has
+        // asserted that the table is as wide as the network), one after another; what a layer
+        // hears comes before what it gives. A cell begins with its value (`repr(C)`).
         #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
         unsafe {
             let (heard, own) = (units.add(layer.heard).cast_const(), units.add(layer.units));

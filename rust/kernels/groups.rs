@@ -15,7 +15,7 @@ pub(crate) struct Groups<'a, S, R, const SLOTS: usize> {
     in_step: Vec<Group<'a, S, R, SLOTS>>,
     dataset: &'a Dataset,
     layers: usize,
-    /// Whether no group has a mask, and a batch is one row.
+    /// Whether no group has a mask, and a batch is one row; not for Adam, whose updates outweigh it.
     plain: bool,
     /// Each member's sum of a batch's losses.
     totals: Vec<f64>,

@@ -6,6 +6,9 @@
 
 use crate::network::{Activation, Network};
 
+/// Inputs of a block, at the most: as many sums stay in registers.
+const MOST_INPUTS: usize = 8;
+
 /// One layer of a group.
 #[derive(Clone, Debug)]
 pub(super) struct Layer {
@@ -29,7 +32,7 @@ pub(super) struct Layer {
 pub(super) struct Span {
     /// The first of its inputs.
     pub(super) input: usize,
-    /// How many it has: at most 8.
+    /// How many it has: at most [`MOST_INPUTS`].
     pub(super) width: usize,
     /// Place of the first weight.
     pub(super) start: usize,
@@ -48,8 +51,8 @@ impl Layer {
     }
 }
 
-/// The layers of a group, each as wide as the widest member's, in blocks of at most so many inputs.
-pub(super) fn layers(networks: &[&Network], most: usize) -> Vec<Layer> {
+/// The layers of a group, each as wide as the widest member's.
+pub(super) fn layers(networks: &[&Network]) -> Vec<Layer> {
     let width = |depth: usize| networks.iter().map(|network| network.topology()[depth]).max();
     let activations = networks.first().map_or(&[][..], |network| network.activations());
     let (mut start, mut units) = (0, 0);
@@ -70,7 +73,7 @@ pub(super) fn layers(networks: &[&Network], most: usize) -> Vec<Layer> {
         let mut blocks = Vec::new();
         let mut input = 0;
         while input < inputs {
-            let width = (inputs - input).div_ceil((inputs - input).div_ceil(most));
+            let width = (inputs - input).div_ceil((inputs - input).div_ceil(MOST_INPUTS));
             blocks.push(Span { input, width, start: start + input * outputs });
             input += width;
         }

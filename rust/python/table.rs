@@ -3,7 +3,7 @@
 //! It is handed to a run as it is: a table of a million rows is in memory once.
 
 use numpy::{PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 
 /// A float32 matrix `(rows, columns)`, zeros at first.
@@ -26,9 +26,19 @@ impl PyTable {
 impl PyTable {
     #[new]
     fn new(rows: usize, columns: usize) -> PyResult<Self> {
-        let count = rows.checked_mul(columns);
-        let count = count.ok_or_else(|| PyValueError::new_err("the table is too large"))?;
-        Ok(Self { numbers: vec![0.0; count], rows, columns })
+        let mut numbers = Vec::new();
+        rows.checked_mul(columns)
+            .and_then(|count| {
+                numbers.try_reserve_exact(count).ok()?;
+                numbers.resize(count, 0.0);
+                Some(())
+            })
+            .ok_or_else(|| {
+                let problem =
+                    format!("a table of {rows} rows and {columns} inputs has no room here");
+                PyMemoryError::new_err(problem)
+            })?;
+        Ok(Self { numbers, rows, columns })
     }
 
     /// Writes a block whose first number is that of `row` and `column`.
@@ -40,7 +50,10 @@ impl PyTable {
         block: PyReadonlyArray2<'_, f32>,
     ) -> PyResult<()> {
         let [height, width] = [block.shape()[0], block.shape()[1]];
-        if row + height > self.rows || column + width > self.columns {
+        let within = |first: usize, count: usize, all: usize| {
+            all.checked_sub(first).is_some_and(|left| count <= left)
+        };
+        if !within(row, height, self.rows) || !within(column, width, self.columns) {
             return Err(PyValueError::new_err("the block is not within the table"));
         }
         let block = block.as_array();

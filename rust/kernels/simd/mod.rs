@@ -29,8 +29,6 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Sums that a tile of a product keeps in registers, as rows of two vectors: at most 8.
     const TILE_ROWS: usize;
-    /// Sums that a group keeps in registers: at most 8.
-    const BLOCK: usize;
 
     /// The same number in all lanes.
     fn splat(value: f32) -> Self;
@@ -65,6 +63,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
 /// A vector of a width at which squares of numbers can be turned over.
 pub(crate) trait Square: Simd {
     /// Vectors of half the width, where the processor has them: narrow groups waste fewer lanes.
+    /// Its instructions are among those of the whole.
     type Half: Simd;
     /// Takes `LANES` vectors as the rows of a square and turns it over its diagonal.
     fn transpose(square: &mut [Self]);

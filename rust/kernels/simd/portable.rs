@@ -32,7 +32,6 @@ impl Portable {
 unsafe impl Simd for Portable {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 6;
-    const BLOCK: usize = 8;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {

@@ -36,7 +36,6 @@ pub(crate) struct Avx2(__m256);
 unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
     const TILE_ROWS: usize = 6;
-    const BLOCK: usize = 8;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -166,7 +165,6 @@ pub(crate) struct Avx512(__m512);
 unsafe impl Simd for Avx512 {
     const LANES: usize = 16;
     const TILE_ROWS: usize = 8;
-    const BLOCK: usize = 8;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
