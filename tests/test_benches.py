@@ -13,7 +13,7 @@ import pytest
 from apbt_rs import _core
 
 BENCHES = Path(__file__).parent.parent / "benches"
-SETS = 2 if _core.INSTRUCTIONS == "avx512" else 1  # of instructions that roofline.py measures
+INSTRUCTION_SETS = 2 if _core.INSTRUCTIONS == "avx512" else 1
 PEERS = ["--peers", "scikit-learn", "NumPy, members along an axis"]
 
 
@@ -21,10 +21,11 @@ PEERS = ["--peers", "scikit-learn", "NumPy, members along an axis"]
     ("script", "arguments", "rows"),
     [
         ("peers.py", PEERS, 16),
-        ("roofline.py", [], 5 * SETS),
+        ("roofline.py", [], 5 * INSTRUCTION_SETS),
         ("bench_paper.py", [], 2 + 9),
         ("bench_memory.py", [], 2),
         ("bench_scaling.py", [], 9),
+        ("bench_start.py", [], 2),
         ("bench_search.py", ["--searches", "scikit-learn"], 1),
     ],
 )
