@@ -66,7 +66,7 @@ def test_a_logarithmic_range_from_zero_becomes_linear() -> None:
             r"expected start=\(low, high\)",
         ),
         ({"learning_rate": Range(0.01, 0.1, start=(0.1, 0.2))}, ValueError, "low <= start"),
-        ({"learning_rate": Range(0.01, 0.1, scale=UNKNOWN)}, ValueError, "not 'cubic'"),
+        ({"learning_rate": Range(0.01, 0.1, scale=UNKNOWN)}, ValueError, "unknown scale 'cubic'"),
         ({"learning_rate": Range(0.0, 0.1, scale="log")}, ValueError, r"start\[0\] > 0"),
         ({"density": Range(0.5, 1.0, scale="log_one_minus")}, ValueError, "high < 1"),
     ],
