@@ -40,7 +40,7 @@ pub fn train(
     epochs: u64,
     stop: &AtomicBool,
 ) -> Result<()> {
-    let mut trained = members.to_vec();
+    let mut trained: Vec<Member> = members.par_iter().cloned().collect();
     let most = (ROWS_AHEAD / dataset.train().len() as u64).max(1);
     let mut done = 0;
     while done < epochs {
@@ -59,7 +59,7 @@ pub fn train(
         }
         done += now;
     }
-    members.clone_from_slice(&trained);
+    members.swap_with_slice(&mut trained);
     Ok(())
 }
 
