@@ -18,7 +18,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 import apbt_rs
 from apbt_rs._encoding import Encoder
-from apbt_rs._one_hot import MOST_LEVELS
+from apbt_rs._one_hot import MOST_LEVELS, levels_of
 from apbt_rs._options import read_options
 
 DAY = datetime.date(2024, 2, 29)
@@ -294,3 +294,12 @@ def test_options_travel_with_the_network(saved: str, tmp_path: Any) -> None:
     new = table.assign(when=pd.to_datetime("2030-01-01"))
     assert again.predict(new).equals(result.predict(new))
     assert np.array_equal(again.predict_proba(table), result.predict_proba(table))
+
+
+def test_a_number_is_the_same_level_in_either_width() -> None:
+    values = [0.1, 1.5, 3.0, None]
+    texts = [
+        levels_of(pl.Series("a", values, dtype=dtype), "number", argument="X").to_list()
+        for dtype in (pl.Float32, pl.Float64)
+    ]
+    assert texts == [["0.1", "1.5", "3", None]] * 2

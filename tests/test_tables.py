@@ -156,3 +156,37 @@ def test_pandas_without_pyarrow_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
         TypeError, match=r"X is a pandas.*needs pyarrow: pip install 'apbt-rs\[pandas\]'"
     ):
         read_table(pd.DataFrame({"a": [1]}))
+
+
+def test_a_list_of_numpys_moments_is_its_array() -> None:
+    """`item` makes integers of those in nanoseconds."""
+    for array in (
+        np.array(["2020-01-01T06", "NaT", "2021-05-05"], dtype="M8[ns]"),
+        np.array([1, 2_000_000_000], dtype="m8[ns]"),
+    ):
+        by_list = read_table({"a": list(array)})
+        assert by_list.equals(read_table({"a": array}))
+        assert by_list["a"].dtype.is_temporal()
+
+
+@pytest.mark.parametrize(
+    ("X", "words"),
+    [
+        ({"a": np.array([1, 3 * 10**9], "M8[D]")}, "2147483647 days"),
+        ({"a": np.array(["8000000-01-01"], "M8[Y]")}, "2147483647 days"),
+        ({"a": [Decimal("NaN"), Decimal(1)]}, "cannot be read"),
+        ({"a": [Decimal("Infinity")]}, "cannot be read"),
+        (pd.DataFrame([[1, 2]], columns=[0, "0"]), "column '0' is there twice"),
+        (pd.DataFrame([["x", "y"]], columns=["a", "a"], dtype="category"), "'a' is there twice"),
+    ],
+)
+def test_what_no_column_can_hold_is_refused(X: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read_table(X)
+
+
+def test_a_category_that_is_a_whole_number_has_one_name() -> None:
+    whole = pd.DataFrame({"a": pd.Series([1, 2, 1], dtype="category")})
+    gaps = pd.DataFrame({"a": pd.Series([1, None, 2], dtype="category")})
+    assert read_table(whole)["a"].cast(pl.String).to_list() == ["1", "2", "1"]
+    assert read_table(gaps)["a"].cast(pl.String).to_list() == ["1", None, "2"]

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+_MOST_DAYS = 2**31 - 1  # polars counts days in 32 bits, and makes null of more
+
 __all__ = ["array_of", "columns_of", "complex_numbers", "known_to_polars"]
 
 
@@ -69,4 +71,8 @@ def _in_unit(X: np.ndarray, unit: str) -> np.ndarray:
     cast = X.astype(f"{X.dtype.kind}8[{unit}]")
     if ((cast.astype(X.dtype) != X) & ~np.isnat(X)).any():
         raise ValueError(f"values of {X.dtype} are not exact in {cast.dtype}: cast them to it")
+    if unit == "D":
+        days = cast[~np.isnat(cast)].astype(np.int64)
+        if days.size and np.abs(days).max() > _MOST_DAYS:
+            raise ValueError(f"dates are held to {_MOST_DAYS} days around 1970: correct the others")
     return cast

@@ -220,12 +220,17 @@ def _weights(sample_weight: Any, n_rows: int) -> list[float] | None:
     if sample_weight is None:
         return None
     expected = "sample_weight: expected one number for each row"
+    if isinstance(sample_weight, np.ma.MaskedArray):
+        raise TypeError(f"{expected}; a masked array hides values: use `.filled(…)`")
     try:
         given = np.asarray(sample_weight)
-        if given.dtype.kind not in "biufO":  # texts and complex numbers would be cast in silence
-            raise TypeError(f"{expected}, not an array of dtype {given.dtype}")
+        # Texts and complex numbers would be cast in silence.
+        texts = given.dtype.kind == "O" and any(isinstance(one, (str, bytes)) for one in given.flat)
+        if given.dtype.kind not in "biufO" or texts:
+            what = "texts" if texts else f"an array of dtype {given.dtype}"
+            raise TypeError(f"{expected}, not {what}")
         weights = given.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise error if expected in str(error) else TypeError(expected) from error
     if weights.ndim != 1:
         raise ValueError(f"sample_weight: has shape {weights.shape}: expected ({n_rows},)")
@@ -264,3 +269,9 @@ def _check_scaled(weights: np.ndarray, splits: Mapping[str, np.ndarray | None]) 
             f"{scaled.max():.3g} times what training rows have on average, and {_MOST_SCALED:g} is "
             "the most: give it less"
         )
+    for name, rows in splits.items():
+        if rows is not None and not scaled.astype(np.float32)[rows].any():
+            raise ValueError(
+                f"sample_weight: next to the others those of the {name} rows are zero in float32: "
+                "bring the weights nearer together"
+            )

@@ -173,9 +173,9 @@ def levels_of(series: pl.Series, kind: str, argument: str) -> pl.Series:
     """Return each row's level as text, null where the value is missing.
 
     A whole number is written without a point, whether its dtype has one or not (3 and 3.0 are "3",
-    True is "1"), any other as Python writes the float64; a duration as its number of days; a date
-    in ISO form, with a time of day only where it is not midnight ("2024-02-29", in UTC
-    "2024-02-29T06:30").
+    True is "1"), any other by as few digits as tell it apart in its dtype (0.1 is "0.1"); a duration
+    as its number of days; a date in ISO form, with a time of day only where it is not midnight
+    ("2024-02-29", in UTC "2024-02-29T06:30").
     """
     dtype = series.dtype
     if dtype == pl.Null:
@@ -196,7 +196,8 @@ def levels_of(series: pl.Series, kind: str, argument: str) -> pl.Series:
         plain = series if dtype == pl.Date else series.dt.cast_time_unit("us")
         instants = plain.to_physical().cast(pl.Int64).fill_null(0).to_numpy()
         return _texts(instants.astype(f"datetime64[{unit}]"), np.isnan(values), _date_text)
-    return _texts(values, np.isnan(values), _number_text)
+    text = _short_number_text if dtype == pl.Float32 else _number_text
+    return _texts(values, np.isnan(values), text)
 
 
 def _texts(values: np.ndarray, lost: np.ndarray, text: Callable[[Any], str]) -> pl.Series:
@@ -209,6 +210,10 @@ def _texts(values: np.ndarray, lost: np.ndarray, text: Callable[[Any], str]) -> 
 
 def _number_text(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def _short_number_text(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(np.float32(value))
 
 
 def _date_text(value: np.datetime64) -> str:

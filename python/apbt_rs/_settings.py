@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ __all__ = ["DEFAULT", "PAPER", "RULES", "Preset", "Settings"]
 
 RULES = ("one_se", "best", "most_accurate")
 PAPER_FITNESS = (1.09, 1.02)
+_MOST_MEMBERS = 10_000_000  # of networks that a machine has room for
 MOST_THREADS = 1024  # systems refuse to start many more
 
 
@@ -113,6 +114,8 @@ class Settings:
             raise TypeError(f"{name}={value!r}: expected a whole number of at least {least}")
         if value < least:
             raise ValueError(f"{name}={value!r}: expected at least {least}")
+        if name == "k" and int(value) > _MOST_MEMBERS:
+            raise ValueError(f"{name}={value!r}: expected at most {_MOST_MEMBERS}")
         object.__setattr__(self, name, int(value))
 
     def drawn_seed(self) -> int:
@@ -162,5 +165,6 @@ def _check_fitness(fitness: Any) -> None:
         raise TypeError(f"fitness={fitness!r}: {expected}")
     if any(isinstance(one, bool) or not isinstance(one, numbers.Real) for one in fitness):
         raise TypeError(f"fitness={fitness!r}: {expected}")
-    if not (1 < fitness[0] < math.inf and 1 <= fitness[1] < math.inf):
+    largest = sys.float_info.max
+    if not (1 < fitness[0] <= largest and 1 <= fitness[1] <= largest):
         raise ValueError(f"fitness={fitness!r}: {expected}; above 1, and at least 1")

@@ -31,6 +31,7 @@ REFUSALS = (
     OverflowError,
     NotImplementedError,  # what pyarrow cannot convert
     pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,  # such as for a Decimal that is not finite
 )
 
 
@@ -211,11 +212,26 @@ def _target(y: Any) -> pl.DataFrame:
 def _pandas_table(X: Any) -> pl.DataFrame:
     if X.ndim == 1:
         raise TypeError("a Series is one column, not a table: use `.to_frame()`")
+    _check_unique(X.columns)
     X = X.copy(deep=False)
     for name in X.columns[X.dtypes == "category"]:
         # Polars reads categories that are numbers as numbers.
-        X[name] = X[name].cat.rename_categories(str)
+        X[name] = X[name].cat.rename_categories(_category_text)
     return _from_pandas(X)
+
+
+def _check_unique(names: Any) -> None:
+    texts = [str(name) for name in names]
+    twice = [text for text in texts if texts.count(text) > 1]
+    if twice:
+        words = _column_words(twice[0])
+        raise ValueError(f"{words} is there twice, and names are unique: rename it")
+
+
+def _category_text(category: Any) -> str:
+    """Return a category's name; a whole number has the same one whatever its type."""
+    whole = isinstance(category, float) and category.is_integer()
+    return str(int(category) if whole else category)
 
 
 def _from_pandas(X: Any) -> pl.DataFrame:
@@ -223,9 +239,7 @@ def _from_pandas(X: Any) -> pl.DataFrame:
     for name, dtype in X.dtypes.items():
         if getattr(dtype, "kind", "") == "c":
             raise complex_numbers(_column_words(str(name)))
-    if not X.columns.is_unique:
-        twice = str(X.columns[X.columns.duplicated()][0])
-        raise ValueError(f"{_column_words(twice)} is there twice, and names are unique: rename it")
+    _check_unique(X.columns)
     objects = (X.dtypes == "object").to_numpy()
     others = iter(pl.from_pandas(X.loc[:, ~objects]).get_columns())
     return pl.DataFrame(
@@ -267,6 +281,9 @@ def _column(name: str, values: Any) -> pl.Series:
         values = values.tolist() if values.dtype.kind == "O" else known_to_polars(values)
     if not isinstance(values, (list, tuple)):
         return pl.Series(name, values)
+    moments = [value for value in values if isinstance(value, (np.datetime64, np.timedelta64))]
+    if moments:  # `item` would make integers of those in nanoseconds
+        return pl.Series(name, known_to_polars(np.array(values, dtype=np.result_type(*moments))))
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     kinds = {type(value) for value in plain} - {type(None)}
     if kinds & {float, Decimal} and kinds <= {bool, int, float, Decimal} and kinds != {Decimal}:
