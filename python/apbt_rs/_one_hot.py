@@ -174,8 +174,8 @@ def levels_of(series: pl.Series, kind: str, argument: str) -> pl.Series:
 
     A whole number is written without a point, whether its dtype has one or not (3 and 3.0 are "3",
     True is "1"), any other by as few digits as tell it apart in its dtype (0.1 is "0.1"); a
-    duration as its number of days; a date in ISO form, with a time of day only where it is not midnight
-    ("2024-02-29", in UTC "2024-02-29T06:30").
+    duration as its number of days; a date in ISO form, with a time of day only where it is not
+    midnight ("2024-02-29", in UTC "2024-02-29T06:30").
     """
     dtype = series.dtype
     if dtype == pl.Null:
