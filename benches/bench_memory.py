@@ -1,12 +1,14 @@
 """Peak memory of a run on a million rows of 50 columns, above the caller's own table.
 
 The line: 1.5 times the encoded float32 table (and the population, which is small here). Resident
-memory is looked at every millisecond, in a process of its own for each kind of table.
+memory, which Linux tells, is looked at every millisecond, in a process of its own for each kind of
+table.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import threading
@@ -25,7 +27,7 @@ KINDS = ("polars", "NumPy")
 def resident() -> int:
     """Bytes of this process that are in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def peak(kind: str, rows: int) -> tuple[float, float]:
