@@ -28,7 +28,7 @@ def tables(quick: bool) -> list[tuple[str, Workload, dict[str, list[int]]]]:
         # In multiples of the lanes: members that fill no vector cost what the lanes cost.
         ("tiny", replace(known["W1"], k=16, epochs=few), sizes(decades, 32, 800, few)),
         ("paper", replace(known["W2"], k=80, epochs=few), sizes(decades, 160, 800, few)),
-        ("wide", replace(known["W5 tanh"], k=4, epochs=1), sizes(decades, 4, many, 1)),
+        ("wide", replace(known["W5 tanh"], k=4, epochs=1), sizes(decades, 4, many, 4)),
     ]
 
 

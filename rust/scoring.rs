@@ -128,8 +128,7 @@ pub fn score(
     }
     let answers = Answers::of_validation(dataset);
     let one = |(place, member): (usize, &Member)| {
-        let outputs =
-            dispatch(Outputs { network: &member.network, rows: validation_rows(dataset) });
+        let outputs = outputs(&member.network, validation_rows(dataset));
         let score = match custom {
             Some(scores) => scores[place],
             None => metrics::score(judge.metric, dataset.objective(), &outputs, &answers),
@@ -174,9 +173,7 @@ impl Judge {
 /// is given.
 #[must_use]
 pub fn validation_outputs(dataset: &Dataset, members: &[Member]) -> Vec<Vec<f32>> {
-    let one = |member: &Member| {
-        dispatch(Outputs { network: &member.network, rows: validation_rows(dataset) })
-    };
+    let one = |member: &Member| outputs(&member.network, validation_rows(dataset));
     members.par_iter().map(one).collect()
 }
 
@@ -191,30 +188,40 @@ pub const ROWS_PER_TASK: usize = 4096;
 /// rows, each of which is worked out by itself.
 #[must_use]
 pub fn predict(network: &Network, inputs: &[f32]) -> Vec<f32> {
-    let columns = network.inputs();
+    let (columns, width) = (network.inputs(), network.outputs());
+    let mut outputs = vec![0.0; inputs.len() / columns * width];
+    let part = |(inputs, to): (&[f32], &mut [f32])| {
+        dispatch(Outputs { network, rows: inputs.chunks_exact(columns), to });
+    };
     if inputs.len() <= ROWS_PER_TASK * columns {
-        return dispatch(Outputs { network, rows: inputs.chunks_exact(columns) });
+        part((inputs, &mut outputs));
+    } else {
+        let parts = outputs.par_chunks_mut(ROWS_PER_TASK * width);
+        inputs.par_chunks(ROWS_PER_TASK * columns).zip(parts).for_each(part);
     }
-    let parts: Vec<Vec<f32>> = inputs
-        .par_chunks(ROWS_PER_TASK * columns)
-        .map(|part| dispatch(Outputs { network, rows: part.chunks_exact(columns) }))
-        .collect();
-    parts.concat()
+    outputs
 }
 
-/// A network's outputs for some rows.
-struct Outputs<'a, R> {
+/// A network's outputs `(rows, outputs)` for some rows.
+fn outputs<'a>(network: &Network, rows: impl ExactSizeIterator<Item = &'a [f32]>) -> Vec<f32> {
+    let mut outputs = vec![0.0; rows.len() * network.outputs()];
+    dispatch(Outputs { network, rows, to: &mut outputs });
+    outputs
+}
+
+/// The working out of a network's outputs for some rows.
+struct Outputs<'a, 'b, R> {
     network: &'a Network,
     rows: R,
+    /// `(rows, outputs)`.
+    to: &'b mut [f32],
 }
 
-impl<'a, R: ExactSizeIterator<Item = &'a [f32]>> Kernel for Outputs<'_, R> {
-    type Output = Vec<f32>;
+impl<'a, R: ExactSizeIterator<Item = &'a [f32]>> Kernel for Outputs<'_, '_, R> {
+    type Output = ();
 
     #[inline(always)]
-    fn run<S: Square>(self) -> Vec<f32> {
-        let mut outputs = Vec::with_capacity(self.rows.len() * self.network.outputs());
-        kernels::outputs::<S>(self.network, self.rows, &mut outputs);
-        outputs
+    fn run<S: Square>(self) {
+        kernels::outputs::<S>(self.network, self.rows, self.to);
     }
 }

@@ -121,6 +121,9 @@ def test_columns_are_encoded_as_the_command_says(
         (["run", "none.csv", "--target", "species"], "none.csv"),
         (["run", "iris.csv", *QUICK, "-k", "1"], "k=1: expected at least 2"),
         (["run", "iris.csv", *QUICK, "--out", "no/m.apbt"], "there is no folder no"),
+        (["run", "iris.csv", *QUICK, "--out", "."], "is a folder"),
+        (["run", "iris.csv", *QUICK, "--out", ""], "is a folder"),
+        (["run", "iris.csv", *QUICK, "--out", "/proc/m.apbt"], "nothing can be written there"),
         (["run", "iris.csv", *QUICK, "--history", "h.xls"], "--history h.xls: expected"),
         (["run", "iris.csv", *QUICK, "--metric", "r2"], "metric"),
         (["run", "iris.csv", *QUICK, "--encoding", "species=drop"], "X has no column 'species'"),
@@ -222,3 +225,25 @@ def test_a_table_of_targets_alone_leaves_nothing_to_predict_from(
     dropped = [word for name in X.columns for word in ("--drop", name)]
     assert _cli.main(["run", "iris.csv", *QUICK, *dropped]) == 1
     assert "no column is left to predict from" in capsys.readouterr().err
+
+
+def test_what_was_found_is_told_though_the_disk_is_full(
+    at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(apbt_rs.Network, "save", full)
+    code = _cli.main(["run", "iris.csv", *QUICK, "--json", "--out", "m.apbt"])
+    told = capsys.readouterr()
+    assert code == 1
+    assert "No space left" in told.err
+    assert json.loads(told.out)["chosen"]["size"] > 0
+
+
+def test_help_is_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+    """A terminal may have no other letters."""
+    for command in ([], ["run"], ["predict"], ["show"], ["resume"]):
+        with pytest.raises(SystemExit):
+            _cli.main([*command, "--help"])
+        assert capsys.readouterr().out.isascii()

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from apbt_rs import _core, _reproduce
-from apbt_rs._files import check_folder, load
+from apbt_rs._files import check_file, load
 from apbt_rs._network import Network
 from apbt_rs._options import OPERATIONS
 from apbt_rs._result import Result
@@ -96,7 +96,9 @@ def _add_run(commands: Any) -> None:
     )
     one.add_argument("--weight", metavar="COLUMN", help="weights of the rows")
     one.add_argument("-k", type=int, default=80, help="members of the population; default: 80")
-    one.add_argument("--epochs", type=int, help="in all; default: by the number of rows, ≤ 300")
+    one.add_argument(
+        "--epochs", type=int, help="in all; default: by the number of rows, at most 300"
+    )
     one.add_argument("--readiness", type=int, help="epochs between two chances to exploit")
     one.add_argument(
         "--validation-size", type=float, default=0.2, help="share that steers; default: 0.2"
@@ -225,15 +227,19 @@ def _resume(arguments: argparse.Namespace) -> int:
 def _check_outcome(arguments: argparse.Namespace) -> None:
     """Raise a ValueError, before any work, if what comes of it could not be written."""
     if arguments.out is not None:
-        check_folder(arguments.out, f"--out {arguments.out}")
+        check_file(arguments.out, f"--out {arguments.out}")
     check_writable(arguments.history, "--history")
 
 
 def _finish(arguments: argparse.Namespace, result: Result) -> int:
-    if arguments.out is not None:
-        result.chosen.save(arguments.out)
-    if arguments.history is not None:
-        write_frame(result.history, arguments.history)
+    failed: OSError | None = None
+    try:
+        if arguments.out is not None:
+            result.chosen.save(arguments.out)
+        if arguments.history is not None:
+            write_frame(result.history, arguments.history)
+    except OSError as error:  # a full disk, say: what was found is told all the same
+        failed = error
     if arguments.json:
         front = [_facts(network) for network in result.front]
         print(json.dumps({**result.facts(), "chosen": _facts(result.chosen), "front": front}))
@@ -245,6 +251,8 @@ def _finish(arguments: argparse.Namespace, result: Result) -> int:
         for network in sorted([chosen, *others], key=lambda one: one.size):
             print(_row(network, chosen=network is chosen))
         print(f"seed {result.seed}; stopped by {result.stopped_by}")
+    if failed is not None:
+        raise failed
     return 0
 
 

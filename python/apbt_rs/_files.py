@@ -94,9 +94,21 @@ def allow(path: Path, mode: int) -> None:
 
 
 def check_folder(path: Path, argument: str) -> None:
-    """Raise a ValueError, before any work, if there is no folder for a new file."""
+    """Raise a ValueError, before any work, if there is no folder for a new file or folder."""
     if not path.absolute().parent.is_dir():
         raise ValueError(f"{argument}: there is no folder {path.parent}: make it")
+
+
+def check_file(path: Path, argument: str) -> None:
+    """Raise a ValueError, before any work, if no file could be written there."""
+    check_folder(path, argument)
+    if path.is_dir():
+        raise ValueError(f"{argument}: is a folder: name a file in it")
+    try:
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        raise ValueError(f"{argument}: nothing can be written there: {error}") from error
 
 
 def network_to_bytes(network: Network) -> bytes:

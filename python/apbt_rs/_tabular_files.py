@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from apbt_rs._files import check_folder
+from apbt_rs._files import check_file
 
 __all__ = ["NAMES", "check_writable", "read_frame", "write_frame"]
 
@@ -71,7 +71,7 @@ def check_writable(path: Path | None, option: str) -> None:
         return
     if path.suffix.lower() not in _WRITERS:
         raise ValueError(f"{option} {path}: expected a name that ends in {', '.join(_WRITERS)}")
-    check_folder(path, f"{option} {path}")
+    check_file(path, f"{option} {path}")
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:

@@ -145,25 +145,26 @@ pub(super) fn load<'a, S: Square>(
     }
 }
 
-/// A network's outputs `(rows, outputs)` for rows of inputs `(inputs,)`, to be appended.
+/// A network's outputs, to be written to `to`, `(rows, outputs)`, for rows of inputs `(inputs,)`.
 #[inline(always)]
 pub(crate) fn outputs<'a, S: Square>(
     network: &Network,
     mut rows: impl ExactSizeIterator<Item = &'a [f32]>,
-    to: &mut Vec<f32>,
+    to: &mut [f32],
 ) {
     const ROWS: usize = 64;
     if rows.len() == 0 {
         return;
     }
     let mut packed = Packed::<S>::new(network, ROWS.min(rows.len()));
-    let room = packed.vectors * S::LANES;
-    while rows.len() > 0 {
-        let now = room.min(rows.len());
-        packed.forward(rows.by_ref().take(now));
+    let (room, width) = (packed.vectors * S::LANES, network.outputs());
+    for to in to.chunks_mut(room * width) {
+        packed.forward(rows.by_ref().take(to.len() / width));
         let outputs = numbers(packed.outputs());
-        for row in 0..now {
-            to.extend(outputs[row..].iter().step_by(room));
+        for (row, to) in to.chunks_exact_mut(width).enumerate() {
+            for (unit, number) in to.iter_mut().enumerate() {
+                *number = outputs[unit * room + row];
+            }
         }
     }
 }
