@@ -85,6 +85,16 @@ def test_matrix_is_float32_in_c_order_with_a_name_for_each_column(
     assert np.isfinite(matrix).all()
 
 
+def test_names_of_inputs_are_unique() -> None:
+    towns = ["other", "other", "missing", "missing", "b", None]
+    frame = pl.DataFrame({"a": [1.0, None] * 3, "a=missing": range(6), "c": towns})
+    option = read_options({"c": {"operation": "one_hot", "min_frequency": 2}})
+    encoder = Encoder.fit(frame, all_rows(frame), options=option)
+    names = ["a", "a=missing", "a=missing (2)", "c=missing", "c=other", "c=other (2)"]
+    assert encoder.input_names == [*names, "c=missing (2)"]
+    assert encoder.transform(frame).shape == (6, encoder.n_inputs)
+
+
 @given(fits())
 def test_round_trip_through_json_is_exact(fit: tuple[pl.DataFrame, Encoder]) -> None:
     frame, encoder = fit

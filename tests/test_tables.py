@@ -74,6 +74,13 @@ def test_fields_of_structured_arrays_are_columns() -> None:
     assert read_table(structured[:0], allow_empty=True).shape == (0, len(dtype))
 
 
+def test_texts_of_numpys_own_kind_are_texts() -> None:
+    texts = np.array([["a", "b"], ["c", "d"]], np.dtypes.StringDType())
+    assert read_table(texts).rows() == [("a", "b"), ("c", "d")]
+    missing = np.array(["a", None], np.dtypes.StringDType(na_object=None))
+    assert read_target(missing)["y"].to_list() == ["a", None]
+
+
 GOOD = pl.DataFrame({"age": [1.0, 2.0], "town": ["Ulm", "Bonn"]})
 
 
@@ -115,6 +122,8 @@ def test_protocols_of_foreign_tables() -> None:
         (np.zeros(2, []), ValueError, ["X is empty", "0 columns"]),
         (np.array([[2**62]], "M8[s]"), ValueError, ["datetime64[s] are not exact", "cast"]),
         (np.array([[1]], "m8[ps]"), ValueError, ["timedelta64[ps] are not exact", "cast"]),
+        (np.array([[1], [3 * 10**9]], "M8[D]"), ValueError, ["2**31 days", "replace"]),
+        (np.array([["6000000"]], "M8[Y]"), ValueError, ["2**31 days", "replace"]),
         (np.ma.masked_array([[1.0, 2.0]], [[True, False]]), TypeError, ["masked", ".filled"]),
         (pl.Series([1, 2]), TypeError, ["polars", "Series", ".to_frame()"]),
         (pd.Series([1, 2]), TypeError, ["pandas", "Series", ".to_frame()"]),

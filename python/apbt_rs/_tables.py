@@ -264,7 +264,7 @@ def _rows(rows: Sequence[Any]) -> pl.DataFrame:
 def _column(name: str, values: Any) -> pl.Series:
     """Return a column; its type follows from all Python values, whatever their order."""
     if isinstance(values, np.ndarray):
-        values = values.tolist() if values.dtype.kind == "O" else known_to_polars(values)
+        values = values.tolist() if values.dtype.kind in "OT" else known_to_polars(values)
     if not isinstance(values, (list, tuple)):
         return pl.Series(name, values)
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
