@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from apbt_rs._encoding import Encoder, read_table
+from apbt_rs._frames import encoding_frame
 from apbt_rs._options import read_options
 from apbt_rs._values import is_text
 
@@ -92,6 +93,7 @@ def test_names_of_inputs_are_unique() -> None:
     encoder = Encoder.fit(frame, all_rows(frame), options=option)
     names = ["a", "a=missing", "a=missing (2)", "c=missing", "c=other", "c=other (2)"]
     assert encoder.input_names == [*names, "c=missing (2)"]
+    assert encoding_frame(encoder)["inputs"].explode().to_list() == encoder.input_names
     assert encoder.transform(frame).shape == (6, encoder.n_inputs)
 
 

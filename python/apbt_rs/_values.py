@@ -13,6 +13,7 @@ import polars as pl
 
 from apbt_rs import _core
 
+MOST_CLASSES = 20  # integers with more distinct values are taken for quantities
 KINDS = ("number", "date", "duration")
 _MICROSECONDS = 86_400_000_000  # of a day
 
