@@ -55,7 +55,7 @@ def test_rows_of_a_table_of_its_own_weigh_as_an_average_one() -> None:
         ({"test": (X, Y.str.to_uppercase())}, ValueError, r"test\[1\] .*never saw"),
         ({"test": HELD, "validation": KEPT}, ValueError, "validation: no row is left to train on"),
         ({"validation": np.arange(50, 150)}, ValueError, "have one class only"),
-        ({"sample_weight": "heavy"}, TypeError, "sample_weight: expected one number"),
+        ({"sample_weight": "heavy"}, TypeError, "sample_weight of type str cannot be read"),
         ({"sample_weight": np.ones((150, 2))}, ValueError, r"has shape \(150, 2\)"),
         ({"sample_weight": np.ones(149)}, ValueError, "sample_weight has 149 rows"),
         ({"sample_weight": np.zeros(150)}, ValueError, "all weights are zero"),

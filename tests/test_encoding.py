@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from apbt_rs._encoding import Encoder, read_table
+from apbt_rs._frames import encoding_frame
 from apbt_rs._options import read_options
 from apbt_rs._values import is_text
 
@@ -83,6 +84,17 @@ def test_matrix_is_float32_in_c_order_with_a_name_for_each_column(
     assert matrix.shape == (frame.height, encoder.n_inputs)
     assert len(encoder.input_names) == encoder.n_inputs
     assert np.isfinite(matrix).all()
+
+
+def test_names_of_inputs_are_unique() -> None:
+    towns = ["other", "other", "missing", "missing", "b", None]
+    frame = pl.DataFrame({"a": [1.0, None] * 3, "a=missing": range(6), "c": towns})
+    option = read_options({"c": {"operation": "one_hot", "min_frequency": 2}})
+    encoder = Encoder.fit(frame, all_rows(frame), options=option)
+    names = ["a", "a=missing", "a=missing (2)", "c=missing", "c=other", "c=other (2)"]
+    assert encoder.input_names == [*names, "c=missing (2)"]
+    assert encoding_frame(encoder)["inputs"].explode().to_list() == encoder.input_names
+    assert encoder.transform(frame).shape == (6, encoder.n_inputs)
 
 
 @given(fits())

@@ -150,6 +150,7 @@ def test_unseen_levels_are_refused_ignored_or_share(kind: str) -> None:
             [0.0, 0.5],
             [[-0.0, 0.5], [Decimal("0.0"), Decimal("0.5")], np.array([0, 0.5], np.float32)],
         ),
+        ([0.1, -2.7], [np.array([0.1, -2.7], np.float32)]),
         ([True, False], [[1, 0], [1.0, 0.0]]),
         ([DAY, NOON.date().replace(day=1)], [[NOON.replace(hour=0), NOON.replace(day=1, hour=0)]]),
         ([2**62 + 1, 2**62], [np.array([2**62 + 1, 2**62], np.uint64)]),
@@ -199,7 +200,10 @@ def test_the_default_cap_holds_where_the_user_names_no_number() -> None:
     texts = pl.Series("count", [f"l{i % 60:02}" for i in range(120)] + ["l00", "l59"])
     with pytest.warns(UserWarning, match=r"'count' of X has 60 levels.*\{'count': \{'operation'"):
         default = Encoder.fit(texts.to_frame(), np.arange(122, dtype=np.uint32))
-    assert fitted(texts) == default
+    with pytest.warns(UserWarning, match="'count' of X has 60 levels"):
+        assert fitted(texts) == default
+    with pytest.warns(UserWarning, match="'count' of X has 60 levels"):
+        fitted(texts, {"operation": "one_hot", "handle_unknown": "error"})
     assert default.n_inputs == MOST_LEVELS + 1
     assert fitted(texts, {"operation": "one_hot", "max_categories": 60}).n_inputs == 60
     assert fitted(texts, {"operation": "one_hot", "min_frequency": 2}).n_inputs == 60
@@ -208,7 +212,8 @@ def test_the_default_cap_holds_where_the_user_names_no_number() -> None:
 
 def test_the_user_may_keep_what_names_its_rows() -> None:
     series = pl.Series("id", [f"key {i}" for i in range(60)])
-    assert fitted(series).n_inputs == MOST_LEVELS + 1
+    with pytest.warns(UserWarning, match="'id' of X has 60 levels"):
+        assert fitted(series).n_inputs == MOST_LEVELS + 1
     frame, rows = series.to_frame().with_columns(x=1.0), np.arange(60, dtype=np.uint32)
     with pytest.warns(UserWarning, match=r"left out.*encoding=\{'id': 'one_hot'\} keeps it"):
         encoder = Encoder.fit(frame, rows)

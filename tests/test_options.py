@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,8 @@ def hot(**words: Any) -> dict[str, Any]:
         (hot(min_frequency=0), ValueError, ["['town']: min_frequency=0", "at least 1"]),
         (hot(min_frequency=-3), ValueError, ["min_frequency=-3", "at least 1"]),
         (hot(min_frequency=0.0), ValueError, ["min_frequency=0.0", "above 0 and below 1"]),
+        (hot(min_frequency=Fraction(10**400, 3)), ValueError, ["a share of the rows"]),
+        (hot(min_frequency=Fraction(1, 10**400)), ValueError, ["a share of the rows"]),
         (hot(min_frequency=1.0), ValueError, ["min_frequency=1.0", "above 0 and below 1"]),
         (hot(min_frequency=float("nan")), ValueError, ["min_frequency=nan"]),
         (hot(min_frequency="3"), TypeError, ["min_frequency='3'", "a share between 0 and 1"]),

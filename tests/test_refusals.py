@@ -49,6 +49,7 @@ SETTINGS: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"k": 2.0}, ["k=2.0", "whole number"]),
     ({"k": None}, ["k=None", "whole number"]),
+    ({"k": 10**11}, ["k=100000000000", "at most 2147483647"]),
     ({"epochs": 0}, ["epochs=0", "at least 1"]),
     ({"epochs": True}, ["epochs=True", "whole number"]),
     ({"epochs": "3"}, ["epochs='3'", "whole number"]),
@@ -69,6 +70,7 @@ SETTINGS: list[tuple[dict[str, Any], list[str]]] = [
     ({"metric": 3}, ["metric=3", "a name or a function"]),
     ({"rule": "one-se"}, ["rule='one-se'", "did you mean 'one_se'?"]),
     ({"fitness": (float("nan"), 1.02)}, ["fitness=(nan, 1.02)", "(1.09, 1.02)"]),
+    ({"fitness": (10**400, 1.5)}, ["fitness=(1000", "finite"]),
     ({"fitness": 1.09}, ["fitness=1.09", "(1.09, 1.02)"]),
     ({"encoding": {"aa": "drop"}}, ["no column 'aa'", "did you mean 'a'?"]),
 ]
@@ -94,11 +96,16 @@ WEIGHTS: list[tuple[Any, list[str]]] = [
     ([float("inf"), *ONES], ["row 0 has inf", "finite"]),
     ([0.0] * 40, ["all weights are zero", "positive"]),
     (ONES, ["has 39 rows and X has 40", "give one row"]),
-    (3.0, ["shape ()", "expected (40,)"]),
+    (3.0, ["of type float cannot be read"]),
     (np.ones((40, 1)), ["shape (40, 1)", "expected (40,)"]),
-    (["1"] * 40, ["one number for each row", "<U1"]),
-    (np.ones(40, complex), ["one number for each row", "complex128"]),
-    ([[1.0]] * 39 + [[1.0, 2.0]], ["one number for each row"]),
+    (["1"] * 40, ["one number for each row", "String"]),
+    (pd.Series(["1", "2"] * 20), ["one number for each row", "String"]),
+    (np.array(["1", " 2 "] * 20, object), ["one number for each row", "String"]),
+    (np.ma.masked_array([1.0] * 40, [True] * 40), ["masked", ".filled"]),
+    ([10**400, *ONES], ["of type list cannot be read", "too large"]),
+    ([DAY] * 40, ["one number for each row", "Date"]),
+    (np.ones(40, complex), ["complex numbers"]),
+    ([[1.0]] * 39 + [[1.0, 2.0]], ["row 39 has 2 values"]),
     ([1e200, *ONES], ["1e+200 is too large", "divide"]),
 ]
 TABLES: list[tuple[Any, list[str]]] = [
@@ -160,6 +167,10 @@ SPLITS: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"sample_weight": [1e39, *ONES], "validation": [0]},
         ["row 0 has 1e+39", "1e+39 times", "1e+30 is the most", "less"],
+    ),
+    (
+        {"sample_weight": [1e99, *ONES], "validation": [5, 6]},
+        ["sample_weight: the validation rows have at most 1", "0 in float32", "1e+99"],
     ),
     ({"task": "classification", "y": [Decimal("0.5")] * 40}, ["y has dtype Decimal", "cast"]),
     ({"X": np.eye(3), "y": ["a", "b", "c"]}, ["too few for 3 classes", "smaller share"]),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,47 @@ def test_pandas_categories_that_are_numbers_are_categories() -> None:
     assert frame[3].tolist() == [10, 9, 10]
 
 
+@pytest.mark.parametrize(
+    ("categories", "texts"),
+    [
+        ([1, 2], ["1", "2"]),
+        ([1.0, 2.0], ["1", "2"]),
+        ([0.5, 2.0], ["0.5", "2"]),
+        ([pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02T06:30")], None),
+        ([True, False], ["1", "0"]),
+        ([(1, 2), "x"], ["(1, 2)", "x"]),
+    ],
+)
+def test_categories_have_the_texts_of_their_levels(
+    categories: list[Any], texts: list[str] | None
+) -> None:
+    series = pd.Series(pd.Categorical.from_codes([0, 1, -1], categories=pd.Index(categories)))
+    texts = texts or ["2024-01-01", "2024-01-02T06:30"]
+    assert read_table(pd.DataFrame({"c": series}))["c"].to_list() == [*texts, None]
+
+
+def test_categories_are_classes() -> None:
+    for values, read in (([1.0, 2.0], ["1", "2"]), ([1, 2], [1, 2]), ([True, False],) * 2):
+        target = read_target(pd.Series(values, dtype="category"))
+        assert target.to_series().to_list() == read
+    many = read_target(pd.Series(range(21), dtype="category")).to_series()
+    assert many.to_list() == [str(i) for i in range(21)]
+
+
+@pytest.mark.parametrize("unit", ["Y", "D", "h", "s", "ms", "us", "ns"])
+def test_numpys_instants_in_lists_are_those_of_arrays(unit: str) -> None:
+    fine = np.timedelta64(1, "ns")
+    array = np.array(["2024", "2025", "NaT"], f"M8[{unit}]")
+    for held in (array, array - array[0], np.array([fine, fine])):
+        read = read_target(list(held))["y"]
+        assert read.dtype.is_temporal()
+        assert read.to_list() == read_target(held)["y"].to_list()
+    with pytest.raises(TypeError, match="mixes values of the types datetime64, int"):
+        read_target([np.datetime64("2024-01-01", "ns"), 3])
+    with pytest.raises(ValueError, match="beyond"):
+        read_target([np.datetime64("2024-01-01", "ns"), np.datetime64(300_000, "Y")])
+
+
 def test_fields_of_structured_arrays_are_columns() -> None:
     dtype = [("tiny", "i1"), ("wide", ">f8"), ("half", "f2"), ("town", "U4"), ("any", "O")]
     dtype += [("day", "M8[D]"), ("when", "M8[s]"), ("month", "M8[M]"), ("long", "m8[2h]")]
@@ -72,6 +114,19 @@ def test_fields_of_structured_arrays_are_columns() -> None:
     assert read_table(structured[:1]).equals(table[:1])
     assert read_target(structured[["tiny", "wide"]]).rows() == [(1, 2.5)] * 2
     assert read_table(structured[:0], allow_empty=True).shape == (0, len(dtype))
+
+
+def test_decimals_that_are_no_numbers_are_floats() -> None:
+    read = read_table({"a": [Decimal("NaN"), Decimal(1), Decimal("-Infinity")]})["a"]
+    assert read.is_nan().to_list() == [True, False, False]
+    assert read.to_list()[1:] == [1.0, float("-inf")]
+
+
+def test_texts_of_numpys_own_kind_are_texts() -> None:
+    texts = np.array([["a", "b"], ["c", "d"]], np.dtypes.StringDType())
+    assert read_table(texts).rows() == [("a", "b"), ("c", "d")]
+    missing = np.array(["a", None], np.dtypes.StringDType(na_object=None))
+    assert read_target(missing)["y"].to_list() == ["a", None]
 
 
 GOOD = pl.DataFrame({"age": [1.0, 2.0], "town": ["Ulm", "Bonn"]})
@@ -115,6 +170,8 @@ def test_protocols_of_foreign_tables() -> None:
         (np.zeros(2, []), ValueError, ["X is empty", "0 columns"]),
         (np.array([[2**62]], "M8[s]"), ValueError, ["datetime64[s] are not exact", "cast"]),
         (np.array([[1]], "m8[ps]"), ValueError, ["timedelta64[ps] are not exact", "cast"]),
+        (np.array([[1], [3 * 10**9]], "M8[D]"), ValueError, ["2**31 days", "replace"]),
+        (np.array([["6000000"]], "M8[Y]"), ValueError, ["2**31 days", "replace"]),
         (np.ma.masked_array([[1.0, 2.0]], [[True, False]]), TypeError, ["masked", ".filled"]),
         (pl.Series([1, 2]), TypeError, ["polars", "Series", ".to_frame()"]),
         (pd.Series([1, 2]), TypeError, ["pandas", "Series", ".to_frame()"]),
@@ -134,6 +191,21 @@ def test_protocols_of_foreign_tables() -> None:
             ["'a' mixes", "date, int"],
         ),
         (pd.DataFrame({"a": [1, "x"]}), TypeError, ["column 'a' mixes", "int, str", "cast"]),
+        (
+            pd.DataFrame({0: pd.Categorical(["x"]), "0": 1}),
+            ValueError,
+            ["column '0' is there twice", "rename"],
+        ),
+        (
+            pd.DataFrame([["x", "y"]], columns=["a", "a"]).astype("category"),
+            ValueError,
+            ["column 'a' is there twice", "rename"],
+        ),
+        (
+            pa.table({"a": pa.array([Decimal("1.5")], pa.decimal256(50, 2))}),
+            ValueError,
+            ["X of type pyarrow", "polars has no dtype", "Int256", "cast"],
+        ),
         ({"a": [1j, 2]}, TypeError, ["column 'a' holds complex numbers", ".real"]),
         (np.array([[1j]]), TypeError, ["complex numbers", ".real", ".imag"]),
         (np.zeros(2, [("a", "c16")]), TypeError, ["complex numbers", ".real"]),

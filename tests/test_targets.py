@@ -41,6 +41,14 @@ def quantities(draw: st.DrawFn) -> tuple[pl.DataFrame, np.ndarray]:
     return frame, rows
 
 
+def test_categories_of_pandas_are_classes() -> None:
+    for values, classes in (([1.0, 2.5], ["1", "2.5"]), ([1, 2], [1, 2])):
+        y = pd.Series(values * 5, dtype="category")
+        targets = fitted(y)
+        assert (targets.task, targets.classes) == ("classification", classes)
+        assert targets.codes(y[:1]).tolist() == [0]  # a slice keeps its dtype's categories
+
+
 @given(quantities())
 def test_quantities_are_standardised_as_by_scikit_learn(
     drawn: tuple[pl.DataFrame, np.ndarray],

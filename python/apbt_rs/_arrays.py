@@ -71,8 +71,9 @@ def _in_unit(X: np.ndarray, unit: str) -> np.ndarray:
     cast = X.astype(f"{X.dtype.kind}8[{unit}]")
     if ((cast.astype(X.dtype) != X) & ~np.isnat(X)).any():
         raise ValueError(f"values of {X.dtype} are not exact in {cast.dtype}: cast them to it")
-    if unit == "D":
-        days = cast[~np.isnat(cast)].astype(np.int64)
-        if days.size and np.abs(days).max() > _MOST_DAYS:
-            raise ValueError(f"dates are held to {_MOST_DAYS} days around 1970: correct the others")
+    if unit == "D" and (np.abs(cast[~np.isnat(cast)].astype(np.int64)) >= 2**31).any():
+        raise ValueError(
+            f"dates of {X.dtype} are more than 2**31 days from 1970, beyond polars' dates: replace "
+            "them, or give their years as numbers"
+        )
     return cast

@@ -17,6 +17,7 @@ from apbt_rs._settings import Preset, Settings
 from apbt_rs._splits import check_classes, resolve_split
 from apbt_rs._tables import read_table, read_target
 from apbt_rs._targets import Targets, check_lengths, class_codes
+from apbt_rs._values import is_number
 
 __all__ = ["Answers", "Data", "check_weights", "prepare"]
 
@@ -219,23 +220,17 @@ def _validation_rows(
 def _weights(sample_weight: Any, n_rows: int) -> list[float] | None:
     if sample_weight is None:
         return None
-    expected = "sample_weight: expected one number for each row"
-    if isinstance(sample_weight, np.ma.MaskedArray):
-        raise TypeError(f"{expected}; a masked array hides values: use `.filled(…)`")
-    try:
-        given = np.asarray(sample_weight)
-        # Texts and complex numbers would be cast in silence.
-        texts = given.dtype.kind == "O" and any(isinstance(one, (str, bytes)) for one in given.flat)
-        if given.dtype.kind not in "biufO" or texts:
-            what = "texts" if texts else f"an array of dtype {given.dtype}"
-            raise TypeError(f"{expected}, not {what}")
-        weights = given.astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise error if expected in str(error) else TypeError(expected) from error
-    if weights.ndim != 1:
-        raise ValueError(f"sample_weight: has shape {weights.shape}: expected ({n_rows},)")
-    check_lengths(n_rows, len(weights), y_argument="sample_weight")
-    return check_weights(weights)
+    frame = read_target(sample_weight, argument="sample_weight")
+    shape = getattr(sample_weight, "shape", frame.shape if frame.width > 1 else (frame.height,))
+    if len(shape) != 1 or frame.width != 1:
+        raise ValueError(f"sample_weight: has shape {shape}: expected ({n_rows},)")
+    check_lengths(n_rows, frame.height, y_argument="sample_weight")
+    series = frame.to_series()
+    if not is_number(series.dtype):
+        raise TypeError(
+            f"sample_weight: expected one number for each row, not a column of dtype {series.dtype}"
+        )
+    return check_weights(series.cast(pl.Float64).to_numpy())  # where null is NaN
 
 
 def check_weights(weights: np.ndarray) -> list[float]:
@@ -261,7 +256,7 @@ def _check_scaled(weights: np.ndarray, splits: Mapping[str, np.ndarray | None]) 
                 f"sample_weight: is zero for all {name} rows: give some a positive weight, or hold "
                 "out other rows"
             )
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         scaled = weights / weights[splits["training"]].mean()
     if scaled.max() > _MOST_SCALED:
         raise ValueError(
@@ -270,8 +265,8 @@ def _check_scaled(weights: np.ndarray, splits: Mapping[str, np.ndarray | None]) 
             "the most: give it less"
         )
     for name, rows in splits.items():
-        if rows is not None and not scaled.astype(np.float32)[rows].any():
+        if rows is not None and not scaled[rows].astype(np.float32).any():
             raise ValueError(
-                f"sample_weight: next to the others those of the {name} rows are zero in float32: "
-                "bring the weights nearer together"
+                f"sample_weight: the {name} rows have at most {weights[rows].max():.3g}, which is "
+                f"0 in float32 beside the most that a row has, {weights.max():.3g}: give that less"
             )

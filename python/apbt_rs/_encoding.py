@@ -91,13 +91,20 @@ class Encoder:
 
     @property
     def input_names(self) -> list[str]:
-        """Names of the inputs: `column`, or `column=level` for each level."""
-        return [name for column in self.columns for name in column.names]
+        """Names of the inputs: `column`, or `column=level` for each level, each name once."""
+        names: dict[str, None] = {}
+        for name in (name for column in self.columns for name in column.names):
+            number, unique = 1, name
+            while unique in names:  # a level may be called "other", and a column "a=missing"
+                number += 1
+                unique = f"{name} ({number})"
+            names[unique] = None
+        return list(names)
 
     @property
     def n_inputs(self) -> int:
         """Number of inputs of the network."""
-        return len(self.input_names)
+        return sum(len(column.names) for column in self.columns)
 
     def transform(self, X: Any, *, argument: str = "X") -> np.ndarray:
         """Encode a table.

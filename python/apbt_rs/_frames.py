@@ -101,10 +101,12 @@ def encoding_frame(encoder: Encoder) -> pl.DataFrame:
     """Return one row per column of the training table: what becomes of it."""
     names = ["kind", "mean", "scale", "levels", "other", "rare", "handle_unknown", "missing"]
     rows = []
+    inputs = iter(encoder.input_names)
     for operation in encoder.columns:
         facts = operation.to_dict()
         row = {"column": facts["column"], "operation": facts["operation"]}
-        rows.append({**row, **{name: facts.get(name) for name in names}, "inputs": operation.names})
+        row |= {name: facts.get(name) for name in names}
+        rows.append({**row, "inputs": [next(inputs) for _ in operation.names]})
     schema: dict[str, Any] = {"column": pl.String, "operation": pl.String, "kind": pl.String}
     schema |= {"mean": pl.Float64, "scale": pl.Float64, "levels": pl.List(pl.String)}
     schema |= {"other": pl.Boolean, "rare": pl.List(pl.String), "handle_unknown": pl.String}

@@ -71,7 +71,7 @@ class OneHot:
         """Take the levels from the whole column; those that are too rare share an input.
 
         Which those are, and the words of `option`, are as in scikit-learn's OneHotEncoder, but
-        missing values always have an input of their own. Without an option of the user the most
+        missing values always have an input of their own. Where the user names no limit the most
         frequent levels have an input each, and what shares one is a warning.
         """
         kind = "text" if is_text(series.dtype) else kind_of(series.dtype)
@@ -79,7 +79,8 @@ class OneHot:
         missing = texts.null_count() > 0
         counts = _counts(texts)
         frequent = _frequent(counts, len(series), missing, option, place(series.name, argument))
-        if option is None and len(frequent) < len(counts):
+        limited = option is not None and (option.min_frequency or option.max_categories)
+        if not limited and len(frequent) < len(counts):
             warnings.warn(
                 f"{place(series.name, argument)} has {len(counts)} levels: the {MOST_LEVELS} most "
                 "frequent have an input each, the others share one; to change that, give "
@@ -173,9 +174,9 @@ def levels_of(series: pl.Series, kind: str, argument: str) -> pl.Series:
     """Return each row's level as text, null where the value is missing.
 
     A whole number is written without a point, whether its dtype has one or not (3 and 3.0 are "3",
-    True is "1"), any other by as few digits as tell it apart in its dtype (0.1 is "0.1"); a
-    duration as its number of days; a date in ISO form, with a time of day only where it is not
-    midnight ("2024-02-29", in UTC "2024-02-29T06:30").
+    True is "1"), any other by the fewest digits that its dtype tells from all others (0.1 is "0.1"
+    as Float32 and as Float64); a duration as its number of days; a date in ISO form, with a time of
+    day only where it is not midnight ("2024-02-29", in UTC "2024-02-29T06:30").
     """
     dtype = series.dtype
     if dtype == pl.Null:
@@ -196,8 +197,8 @@ def levels_of(series: pl.Series, kind: str, argument: str) -> pl.Series:
         plain = series if dtype == pl.Date else series.dt.cast_time_unit("us")
         instants = plain.to_physical().cast(pl.Int64).fill_null(0).to_numpy()
         return _texts(instants.astype(f"datetime64[{unit}]"), np.isnan(values), _date_text)
-    text = _short_number_text if dtype == pl.Float32 else _number_text
-    return _texts(values, np.isnan(values), text)
+    own = series.to_numpy() if dtype.is_float() else values  # where null is NaN, too
+    return _texts(own, np.isnan(values), _number_text)
 
 
 def _texts(values: np.ndarray, lost: np.ndarray, text: Callable[[Any], str]) -> pl.Series:
@@ -208,8 +209,8 @@ def _texts(values: np.ndarray, lost: np.ndarray, text: Callable[[Any], str]) -> 
     return pl.Series([*map(text, distinct), None], dtype=pl.String).gather(codes)
 
 
-def _number_text(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(float(value))
+def _number_text(value: np.floating[Any]) -> str:
+    return str(int(value)) if value == int(value) else repr(float(str(value)))
 
 
 def _short_number_text(value: float) -> str:

@@ -133,7 +133,7 @@ def _frequency(value: Any, where: str) -> int | float | None:
         if int(value) < 1:
             raise ValueError(f"{place}: expected {expected}")
         return int(value)
-    if not 0 < float(value) < 1:
+    if not (0 < value < 1 and 0 < float(value) < 1):  # type: ignore[operator]
         raise ValueError(f"{place}: a share of the rows is above 0 and below 1; or give {expected}")
     return float(value)
 

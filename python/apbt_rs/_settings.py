@@ -21,6 +21,7 @@ RULES = ("one_se", "best", "most_accurate")
 PAPER_FITNESS = (1.09, 1.02)
 _MOST_MEMBERS = 10_000_000  # of networks that a machine has room for
 MOST_THREADS = 1024  # systems refuse to start many more
+MOST_MEMBERS = 2**31 - 1  # a population has far fewer, for want of memory
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Check each setting by itself; what depends on the data is checked with it."""
         self._whole("k", 2)
+        if self.k > MOST_MEMBERS:
+            raise ValueError(f"k={self.k!r:.80}: expected at most {MOST_MEMBERS}")
         for name in ("epochs", "readiness", "patience"):
             self._whole(name, 1)
         if self.time_limit is not None:
@@ -165,6 +168,9 @@ def _check_fitness(fitness: Any) -> None:
         raise TypeError(f"fitness={fitness!r}: {expected}")
     if any(isinstance(one, bool) or not isinstance(one, numbers.Real) for one in fitness):
         raise TypeError(f"fitness={fitness!r}: {expected}")
-    largest = sys.float_info.max
-    if not (1 < fitness[0] <= largest and 1 <= fitness[1] <= largest):
-        raise ValueError(f"fitness={fitness!r}: {expected}; above 1, and at least 1")
+    try:
+        score_base, size_base = map(float, fitness)
+    except OverflowError:
+        score_base = size_base = math.inf
+    if not (1 < score_base < math.inf and 1 <= size_base < math.inf):
+        raise ValueError(f"fitness={fitness!r}: {expected}; above 1, and at least 1, and finite")

@@ -9,16 +9,17 @@ matter: `[1, 2.5]` and `[2.5, 1]` are both floats, where polars would refuse the
 from __future__ import annotations
 
 import importlib.util
-import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from apbt_rs._arrays import array_of, columns_of, complex_numbers, known_to_polars
+from apbt_rs._arrays import array_of, columns_of
+from apbt_rs._pandas import from_pandas
+from apbt_rs._series import column_of
+from apbt_rs._values import MOST_CLASSES
 
 TABLES = (
     "a polars or pandas DataFrame, an Arrow table, a dict of columns, a 2-D or structured NumPy "
@@ -31,7 +32,7 @@ REFUSALS = (
     OverflowError,
     NotImplementedError,  # what pyarrow cannot convert
     pl.exceptions.PolarsError,
-    pl.exceptions.PanicException,  # such as for a Decimal that is not finite
+    pl.exceptions.PanicException,  # what polars should have refused, such as Arrow's decimal256
 )
 
 
@@ -167,6 +168,11 @@ def _convert(
         return convert(value)
     except REFUSALS as error:
         refusal = TypeError if isinstance(error, TypeError) else ValueError
+        if isinstance(error, pl.exceptions.PanicException):
+            raise ValueError(
+                f"{argument} of type {kind} cannot be read: polars has no dtype for a column, or "
+                f"none that holds its values ({error!s:.80}): cast it to one that polars has"
+            ) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise refusal(
             f"{argument} of type {kind} cannot be read: {reason}; give {accepted}"
@@ -179,9 +185,11 @@ def _table(X: Any) -> pl.DataFrame:
     if isinstance(X, pl.DataFrame):
         return X
     if _is_pandas(X):
-        return _pandas_table(X)
+        if X.ndim == 1:
+            raise TypeError("a Series is one column, not a table: use `.to_frame()`")
+        return from_pandas(X)
     if isinstance(X, Mapping):
-        return pl.DataFrame([_column(str(name), values) for name, values in X.items()])
+        return pl.DataFrame([column_of(str(name), values) for name, values in X.items()])
     if isinstance(X, (list, tuple)):
         return _rows(X)
     if isinstance(X, pl.Series):
@@ -195,12 +203,12 @@ def _target(y: Any) -> pl.DataFrame:
     if isinstance(y, pl.Series):
         return y.to_frame()
     if _is_pandas(y):
-        return _from_pandas(y.to_frame(y.name or "") if y.ndim == 1 else y)
+        return from_pandas(y.to_frame(y.name or "") if y.ndim == 1 else y, keep=MOST_CLASSES)
     if _is_frame(y) or isinstance(y, Mapping):
         return _table(y)
     if isinstance(y, (list, tuple)):
         nested = bool(y) and isinstance(y[0], (list, tuple, np.ndarray, Mapping))
-        return _rows(y) if nested else _column("", y).to_frame()
+        return _rows(y) if nested else column_of("", y).to_frame()
     if _is_arrow(y):
         series = pl.Series(y)
         return series.struct.unnest() if series.dtype == pl.Struct else series.to_frame()
@@ -209,55 +217,8 @@ def _target(y: Any) -> pl.DataFrame:
     return _array_table(array[:, np.newaxis] if unnamed else array)
 
 
-def _pandas_table(X: Any) -> pl.DataFrame:
-    if X.ndim == 1:
-        raise TypeError("a Series is one column, not a table: use `.to_frame()`")
-    _check_unique(X.columns)
-    X = X.copy(deep=False)
-    for name in X.columns[X.dtypes == "category"]:
-        # Polars reads categories that are numbers as numbers.
-        X[name] = X[name].cat.rename_categories(_category_text)
-    return _from_pandas(X)
-
-
-def _check_unique(names: Any) -> None:
-    texts = [str(name) for name in names]
-    twice = [text for text in texts if texts.count(text) > 1]
-    if twice:
-        words = _column_words(twice[0])
-        raise ValueError(f"{words} is there twice, and names are unique: rename it")
-
-
-def _category_text(category: Any) -> str:
-    """Return a category's name; a whole number has the same one whatever its type."""
-    whole = isinstance(category, float) and category.is_integer()
-    return str(int(category) if whole else category)
-
-
-def _from_pandas(X: Any) -> pl.DataFrame:
-    """Read a DataFrame; its objects as Python values, as pyarrow takes numbers for dates."""
-    for name, dtype in X.dtypes.items():
-        if getattr(dtype, "kind", "") == "c":
-            raise complex_numbers(_column_words(str(name)))
-    _check_unique(X.columns)
-    objects = (X.dtypes == "object").to_numpy()
-    others = iter(pl.from_pandas(X.loc[:, ~objects]).get_columns())
-    return pl.DataFrame(
-        [
-            _column(str(name), _present(X[name])) if is_object else next(others)
-            for name, is_object in zip(X.columns, objects, strict=True)
-        ]
-    )
-
-
-def _present(values: Any) -> list[Any]:
-    """Return what a pandas Series holds; None is None, whatever said that a value is missing."""
-    pairs = zip(values.tolist(), values.isna(), strict=True)
-    return [None if missing else value for value, missing in pairs]
-
-
 def _array_table(X: np.ndarray) -> pl.DataFrame:
-    return pl.DataFrame([_column(name, values) for name, values in columns_of(X).items()])
+    return pl.DataFrame([column_of(name, values) for name, values in columns_of(X).items()])
 
 
 def _rows(rows: Sequence[Any]) -> pl.DataFrame:
@@ -272,41 +233,7 @@ def _rows(rows: Sequence[Any]) -> pl.DataFrame:
         if len(row) != len(rows[0]):
             raise ValueError(f"row {index} has {len(row)} values and row 0 has {len(rows[0])}")
     columns = zip(*rows, strict=True)
-    return pl.DataFrame([_column(f"column_{i}", values) for i, values in enumerate(columns)])
-
-
-def _column(name: str, values: Any) -> pl.Series:
-    """Return a column; its type follows from all Python values, whatever their order."""
-    if isinstance(values, np.ndarray):
-        values = values.tolist() if values.dtype.kind == "O" else known_to_polars(values)
-    if not isinstance(values, (list, tuple)):
-        return pl.Series(name, values)
-    moments = [value for value in values if isinstance(value, (np.datetime64, np.timedelta64))]
-    if moments:  # `item` would make integers of those in nanoseconds
-        return pl.Series(name, known_to_polars(np.array(values, dtype=np.result_type(*moments))))
-    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
-    kinds = {type(value) for value in plain} - {type(None)}
-    if kinds & {float, Decimal} and kinds <= {bool, int, float, Decimal} and kinds != {Decimal}:
-        plain = [None if value is None else float(value) for value in plain]
-    elif kinds == {bool, int}:
-        plain = [None if value is None else int(value) for value in plain]
-    elif kinds == {str, float}:  # NaN is how an object array says that a text is missing
-        plain = [None if isinstance(v, float) and math.isnan(v) else v for v in plain]
-    if complex in kinds:
-        raise complex_numbers(_column_words(name))
-    try:
-        return pl.Series(name, plain)
-    except TypeError as error:
-        raise _mixed(name, kinds) from error
-
-
-def _mixed(name: str, kinds: set[type]) -> TypeError:
-    names = ", ".join(sorted(kind.__name__ for kind in kinds))
-    return TypeError(f"{_column_words(name)} mixes values of the types {names}: cast them to one")
-
-
-def _column_words(name: str) -> str:
-    return f"column {name!r}" if name else "it"  # a target has no name, but that of its argument
+    return pl.DataFrame([column_of(f"column_{i}", values) for i, values in enumerate(columns)])
 
 
 def _is_frame(X: Any) -> bool:

@@ -18,7 +18,7 @@ from apbt_rs._columns import AsIs, Standardize
 from apbt_rs._labels import Labels
 from apbt_rs._nearest import nearest
 from apbt_rs._tables import has_names, read_target, select_columns
-from apbt_rs._values import is_text, numbers, place, statistics
+from apbt_rs._values import MOST_CLASSES, is_text, numbers, place, statistics
 
 __all__ = ["Targets", "check_lengths", "class_codes", "read_target"]
 
@@ -30,7 +30,6 @@ READERS: dict[str, Callable[[object, str], Operation]] = {
     "standardize": Standardize.from_dict,
 }
 TASKS = ("auto", "classification", "regression")
-MOST_CLASSES = 20  # integers with more distinct values are taken for quantities
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,9 @@ class Targets:
         rows : uint32 array
             Indices of the training rows; mean and scale are taken from these.
         task : {"auto", "classification", "regression"}
-            By "auto", texts, Booleans, and integers of at most 20 distinct values are classes;
-            other numbers, and several columns, are quantities.
+            By "auto", texts, categories, Booleans, and integers of at most 20 distinct values are
+            classes; other numbers, and several columns, are quantities. Categories of pandas that
+            are Booleans, or at most 20 integers, stay so; other ones come back as texts.
         standardize : bool
             Whether a regression's targets are standardised, or left as they are.
         one_hot_binary : bool

@@ -13,6 +13,7 @@ import polars as pl
 
 from apbt_rs import _core
 
+MOST_CLASSES = 20  # integers with more distinct values are taken for quantities
 KINDS = ("number", "date", "duration")
 _MICROSECONDS = 86_400_000_000  # of a day
 
@@ -57,6 +58,11 @@ def is_text(dtype: pl.DataType) -> bool:
     return dtype == pl.String or isinstance(dtype, (pl.Categorical, pl.Enum))
 
 
+def is_number(dtype: pl.DataType) -> bool:
+    """Return whether values are numbers or Booleans, or all missing."""
+    return dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
+
+
 def numbers(
     series: pl.Series, argument: str, *, kind: str = "number", missing: bool = False
 ) -> np.ndarray:
@@ -90,8 +96,7 @@ def numbers(
 def check_encodable(series: pl.Series, argument: str) -> None:
     """Raise a TypeError if a column is nested, or otherwise of a dtype without an encoding."""
     dtype = series.dtype
-    known = is_text(dtype) or dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
-    if not known and kind_of(dtype) == "number":
+    if not (is_text(dtype) or is_number(dtype)) and kind_of(dtype) == "number":
         raise _no_numbers(series, argument)
 
 
