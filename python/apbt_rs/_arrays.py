@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-_MOST_DAYS = 2**31 - 1  # polars counts days in 32 bits, and makes null of more
 
 __all__ = ["array_of", "columns_of", "complex_numbers", "known_to_polars"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import os
 import secrets
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +19,8 @@ __all__ = ["DEFAULT", "PAPER", "RULES", "Preset", "Settings"]
 
 RULES = ("one_se", "best", "most_accurate")
 PAPER_FITNESS = (1.09, 1.02)
-_MOST_MEMBERS = 10_000_000  # of networks that a machine has room for
 MOST_THREADS = 1024  # systems refuse to start many more
-MOST_MEMBERS = 2**31 - 1  # a population has far fewer, for want of memory
+MOST_MEMBERS = 10_000_000  # of networks that a machine has room for
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,6 @@ class Settings:
             raise TypeError(f"{name}={value!r}: expected a whole number of at least {least}")
         if value < least:
             raise ValueError(f"{name}={value!r}: expected at least {least}")
-        if name == "k" and int(value) > _MOST_MEMBERS:
-            raise ValueError(f"{name}={value!r}: expected at most {_MOST_MEMBERS}")
         object.__setattr__(self, name, int(value))
 
     def drawn_seed(self) -> int:
