@@ -7,6 +7,7 @@ memory is looked at every millisecond, in a process of its own for each kind of 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ KINDS = ("polars", "NumPy")
 def resident() -> int:
     """Bytes of this process that are in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def peak(kind: str, rows: int) -> tuple[float, float]:
@@ -58,6 +59,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer rows, to see it run")
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if not sys.platform.startswith("linux"):
+        sys.exit("bench_memory.py: reads /proc/self/statm, which Linux alone has")
     rows = 20_000 if arguments.quick else 1_000_000
     if arguments.kind:
         share, seconds = peak(arguments.kind, rows)

@@ -122,6 +122,11 @@ def test_columns_are_encoded_as_the_command_says(
         (["run", "iris.csv", *QUICK, "-k", "1"], "k=1: expected at least 2"),
         (["run", "iris.csv", *QUICK, "--out", "no/m.apbt"], "there is no folder no"),
         (["run", "iris.csv", *QUICK, "--history", "h.xls"], "--history h.xls: expected"),
+        (["run", "iris.csv", *QUICK, "--out", "folder"], "--out folder: is a folder"),
+        (["run", "iris.csv", *QUICK, "--out", ""], "is a folder"),
+        (["run", "iris.csv", *QUICK, "--history", "d.csv"], "--history d.csv: is a folder"),
+        (["run", "iris.csv", *QUICK, "--target", "species"], "['species'] twice"),
+        (["run", "iris.csv", *QUICK, "--drop", "species"], "['species'] twice"),
         (["run", "iris.csv", *QUICK, "--metric", "r2"], "metric"),
         (["run", "iris.csv", *QUICK, "--encoding", "species=drop"], "X has no column 'species'"),
         (["run", "iris.csv", *QUICK, "--encoding", "petal_width=drp"], "did you mean 'drop'?"),
@@ -134,6 +139,8 @@ def test_columns_are_encoded_as_the_command_says(
 def test_errors_are_one_line_and_come_before_any_work(
     at: Path, capsys: pytest.CaptureFixture[str], call: list[str], message: str
 ) -> None:
+    (at / "folder").mkdir()
+    (at / "d.csv").mkdir()
     (at / "broken.csv").write_text("a,b\n1,2\n1,2,3,4\n")
     assert _cli.main(call) == 1
     error = capsys.readouterr().err
@@ -222,3 +229,48 @@ def test_a_table_of_targets_alone_leaves_nothing_to_predict_from(
     dropped = [word for name in X.columns for word in ("--drop", name)]
     assert _cli.main(["run", "iris.csv", *QUICK, *dropped]) == 1
     assert "no column is left to predict from" in capsys.readouterr().err
+
+
+def test_a_write_that_fails_costs_nothing_else(
+    at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(apbt_rs.Network, "save", full)
+    call = ["run", "iris.csv", *QUICK, "--json", "--out", "m.apbt", "--history", "h.csv"]
+    assert _cli.main(call) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["seed"] == 0
+    assert printed.err == "apbt-rs: --out m.apbt: no space left\n"
+    assert pl.read_csv("h.csv").height > 0
+
+
+def test_a_table_that_cannot_be_written_leaves_none(
+    at: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", full)
+    assert _cli.main(["run", "iris.csv", *QUICK, "--history", "h.csv"]) == 1
+    assert not list(at.glob("*h.csv*"))
+
+
+def test_closed_streams_are_one_line(
+    at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert _cli.main(["run", "-", *QUICK]) == 1
+    assert capsys.readouterr().err == "apbt-rs: -: standard input is closed\n"
+    monkeypatch.setattr(sys, "stdout", None)
+    assert _cli.main(["run", "iris.csv", *QUICK]) == 1
+    assert capsys.readouterr().err == "apbt-rs: standard output is closed\n"
+
+
+def test_help_is_plain_ascii_and_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _cli.main(["run", "--help"])
+    assert capsys.readouterr().out.isascii()
+    _cli._warn(UserWarning("so\nit is"), UserWarning, "file.py", 3)
+    assert capsys.readouterr().err == "warning: so it is\n"

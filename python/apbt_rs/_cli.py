@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from apbt_rs import _core, _reproduce
-from apbt_rs._files import check_folder, load
+from apbt_rs._files import check_new, load
 from apbt_rs._network import Network
 from apbt_rs._options import OPERATIONS
 from apbt_rs._result import Result
@@ -31,6 +32,10 @@ _DATA = f"a table: {NAMES}; or - for CSV from standard input"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0, 1 for an error, 2 for a wrong call."""
     arguments = parser().parse_args(argv)
+    warnings.showwarning = _warn  # type: ignore[assignment]
+    if sys.stdout is None:
+        print("apbt-rs: standard output is closed", file=sys.stderr)
+        return 1
     try:
         code = int(arguments.command(arguments))
         sys.stdout.flush()
@@ -45,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, *REFUSALS) as error:
         print(f"apbt-rs: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
+
+
+def _warn(message: Warning | str, *_: object) -> None:
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,7 +105,9 @@ def _add_run(commands: Any) -> None:
     )
     one.add_argument("--weight", metavar="COLUMN", help="weights of the rows")
     one.add_argument("-k", type=int, default=80, help="members of the population; default: 80")
-    one.add_argument("--epochs", type=int, help="in all; default: by the number of rows, ≤ 300")
+    one.add_argument(
+        "--epochs", type=int, help="in all; default: by the number of rows, at most 300"
+    )
     one.add_argument("--readiness", type=int, help="epochs between two chances to exploit")
     one.add_argument(
         "--validation-size", type=float, default=0.2, help="share that steers; default: 0.2"
@@ -180,6 +191,9 @@ def _run(arguments: argparse.Namespace) -> int:
     missing = [name for name in named if name not in frame.columns]
     if missing:
         raise ValueError(f"{arguments.data}: has no columns {missing}; it has {frame.columns}")
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise ValueError(f"--target, --drop and --weight name {twice} twice: name each once")
     inputs = [name for name in frame.columns if name not in named]
     if not inputs:
         raise ValueError(f"{arguments.data}: no column is left to predict from; it has {named}")
@@ -225,15 +239,31 @@ def _resume(arguments: argparse.Namespace) -> int:
 def _check_outcome(arguments: argparse.Namespace) -> None:
     """Raise a ValueError, before any work, if what comes of it could not be written."""
     if arguments.out is not None:
-        check_folder(arguments.out, f"--out {arguments.out}")
+        check_new(arguments.out, f"--out {arguments.out}")
     check_writable(arguments.history, "--history")
 
 
 def _finish(arguments: argparse.Namespace, result: Result) -> int:
+    """Print first: whatever fails after hours of training, something is left of them."""
+    _print(arguments, result)
+    sys.stdout.flush()
+    failures = []
     if arguments.out is not None:
-        result.chosen.save(arguments.out)
+        try:
+            result.chosen.save(arguments.out)
+        except OSError as error:
+            failures.append(f"--out {arguments.out}: {error}")
     if arguments.history is not None:
-        write_frame(result.history, arguments.history)
+        try:
+            write_frame(result.history, arguments.history)
+        except (OSError, *REFUSALS) as error:
+            failures.append(f"--history {arguments.history}: {error}")
+    for failure in failures:
+        print(f"apbt-rs: {' '.join(failure.split())}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _print(arguments: argparse.Namespace, result: Result) -> None:
     if arguments.json:
         front = [_facts(network) for network in result.front]
         print(json.dumps({**result.facts(), "chosen": _facts(result.chosen), "front": front}))
@@ -245,7 +275,6 @@ def _finish(arguments: argparse.Namespace, result: Result) -> int:
         for network in sorted([chosen, *others], key=lambda one: one.size):
             print(_row(network, chosen=network is chosen))
         print(f"seed {result.seed}; stopped by {result.stopped_by}")
-    return 0
 
 
 _ROW = "{:1} {:>8}  {:>28}  {:>10}  {}"
@@ -282,10 +311,17 @@ def _predict(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         write_frame(answers, arguments.out)
     elif arguments.json:
-        sys.stdout.write(answers.write_ndjson())
+        _write(answers.write_ndjson())
     else:
-        sys.stdout.write(answers.write_csv())
+        _write(answers.write_csv())
     return 0
+
+
+def _write(text: str) -> None:
+    """Write a table, which is UTF-8 whatever the locale's encoding is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
 
 
 def _show(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from apbt_rs._files import check_folder
+from apbt_rs._files import check_new, write
 
 __all__ = ["NAMES", "check_writable", "read_frame", "write_frame"]
 
@@ -58,6 +59,8 @@ def read_frame(path: str) -> pl.DataFrame:
         raise ValueError(f"{path}: expected a name that ends in {NAMES}, or - for standard input")
     try:
         if path == "-":
+            if sys.stdin is None:
+                raise ValueError("-: standard input is closed")
             return _csv(sys.stdin.buffer.read())
         # Read first: polars' own errors do not say which file is missing.
         return _READERS[Path(path).suffix.lower()](Path(path).read_bytes())
@@ -71,12 +74,14 @@ def check_writable(path: Path | None, option: str) -> None:
         return
     if path.suffix.lower() not in _WRITERS:
         raise ValueError(f"{option} {path}: expected a name that ends in {', '.join(_WRITERS)}")
-    check_folder(path, f"{option} {path}")
+    check_new(path, f"{option} {path}")
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
-    """Write a table in the format that the name says."""
-    _WRITERS[path.suffix.lower()](frame, path)
+    """Write a table in the format that the name says: a file that appears whole, or not at all."""
+    buffer = io.BytesIO()
+    _WRITERS[path.suffix.lower()](frame, buffer)
+    write(path, buffer.getvalue())
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
