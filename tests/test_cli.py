@@ -274,3 +274,34 @@ def test_help_is_plain_ascii_and_warnings_are_one_line(capsys: pytest.CaptureFix
     assert capsys.readouterr().out.isascii()
     _cli._warn(UserWarning("so\nit is"), UserWarning, "file.py", 3)
     assert capsys.readouterr().err == "warning: so it is\n"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_columns_are_read_as_in_training(
+    at: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    days = pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 5, 29), eager=True)
+    table = TABLE.with_columns(
+        day=days,
+        code=pl.Series(["1", "2", "x"] * 50),
+        flag=pl.Series([True, False] * 75),
+        gap=pl.Series([None, 1.5, 2.5] * 50),
+    )
+    new = table.filter(pl.col("code") != "x").with_columns(gap=pl.lit(None, dtype=pl.Float64))
+    writers = {"csv": "write_csv", "jsonl": "write_ndjson", "parquet": "write_parquet"}
+    for name, frame in (("t", table), ("new", new)):
+        getattr(frame, writers[suffix])(at / f"{name}.{suffix}")
+    new.write_csv("new.csv")
+    assert _cli.main(["run", f"t.{suffix}", *QUICK, "--out", "m.apbt"]) == 0
+    X_table = table.drop("species")
+    whole = apbt_rs.run(X_table, Y, k=10, epochs=30, seed=0, progress=False).chosen
+    for one in (f"new.{suffix}", "new.csv"):
+        capsys.readouterr()
+        assert _cli.main(["predict", "m.apbt", one]) == 0
+        assert capsys.readouterr().out.splitlines()[1:] == list(whole.predict(new))
+
+
+def test_a_header_names_no_column_twice(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (at / "twice.csv").write_text("a,a,b\n1,2,3\n")
+    assert _cli.main(["run", "twice.csv", "--target", "b"]) == 1
+    assert "the columns ['a'] are there twice" in capsys.readouterr().err
