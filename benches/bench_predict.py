@@ -6,6 +6,7 @@ onnx and onnxruntime beside the package's own test requirements.
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import statistics
@@ -61,13 +62,16 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round, to see it run")
+    rounds, rows = (1, 20_000) if parser.parse_args().quick else (ROUNDS, ROWS)
     net = network()
     try:
         other = session(net)
     except ImportError as error:
         print(f"bench_predict.py: left out: {error}; pip install onnx onnxruntime", file=sys.stderr)
         return
-    X = np.random.default_rng(1).normal(size=(ROWS, 30)).astype(np.float32)
+    X = np.random.default_rng(1).normal(size=(rows, 30)).astype(np.float32)
 
     def ours() -> Any:
         return net.core.outputs(X)
@@ -76,12 +80,12 @@ def main() -> None:
         return other.run(None, {"X": X})[0]
 
     assert np.allclose(ours(), theirs(), atol=1e-4)
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(ROUNDS)]
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
     fast, slow = (1e3 * statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(b / a for a, b in pairs)
     print(
         f"{platform.machine()}, {os.cpu_count()} processors, apbt-rs {apbt_rs.__version__}; "
-        f"{ROWS:,} rows with {net.topology}, medians of {ROUNDS} rounds: apbt-rs {fast:.1f} ms, "
+        f"{rows:,} rows with {net.topology}, medians of {rounds} rounds: apbt-rs {fast:.1f} ms, "
         f"ONNX Runtime {slow:.1f} ms, ratio {ratio:.2f}"
     )
 

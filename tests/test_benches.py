@@ -14,7 +14,7 @@ from apbt_rs import _core
 
 BENCHES = Path(__file__).parent.parent / "benches"
 INSTRUCTION_SETS = 2 if _core.INSTRUCTIONS == "avx512" else 1
-ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux tells what is in memory")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
 PEERS = ["--peers", "scikit-learn", "NumPy, members along an axis"]
 
 
@@ -24,7 +24,7 @@ PEERS = ["--peers", "scikit-learn", "NumPy, members along an axis"]
         ("peers.py", PEERS, 16),
         ("roofline.py", [], 5 * INSTRUCTION_SETS),
         ("bench_paper.py", [], 2 + 9),
-        pytest.param("bench_memory.py", [], 2, marks=ON_LINUX),
+        pytest.param("bench_memory.py", [], 2, marks=LINUX),
         ("bench_scaling.py", [], 9),
         ("bench_start.py", [], 2),
         ("bench_search.py", ["--searches", "scikit-learn"], 1),

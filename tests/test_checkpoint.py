@@ -220,3 +220,37 @@ def test_a_run_without_a_checkpoint_warns_of_nothing(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         apbt_rs.run(X, Y, **QUICK)
+
+
+def test_a_state_goes_with_its_own_run_alone(path: Path) -> None:
+    other = path.parent / "other"
+    apbt_rs.run(X, Y, **QUICK, checkpoint=path)
+    apbt_rs.run(X.reverse(), Y.reverse(), **QUICK, checkpoint=other)
+    for name in ("state", "history"):
+        (other / name).write_bytes((path / name).read_bytes())
+    with pytest.raises(ValueError, match="state: is of another run"):
+        apbt_rs.resume(other, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("epochs", 0), ("time_limit", -1), ("n_jobs", 0), ("metric", "acc")],
+)
+def test_wrong_arguments_are_not_the_files_fault(path: Path, argument: str, value: Any) -> None:
+    apbt_rs.run(X, Y, **QUICK, checkpoint=path)
+    with pytest.raises(ValueError, match=rf"^{argument}={value!r}[: ]"):
+        apbt_rs.resume(path, **{argument: value})
+
+
+def test_paths_that_no_checkpoint_can_have(path: Path) -> None:
+    with pytest.raises(TypeError, match="path=3: expected"):
+        apbt_rs.resume(3)  # type: ignore[arg-type]
+    for start in (lambda at: apbt_rs.run(X, Y, **QUICK, checkpoint=at), apbt_rs.resume):
+        for name in ("a\0b", "a" * 300):
+            with pytest.raises(ValueError, match=r"^(checkpoint|path)='a"):
+                start(name)
+    apbt_rs.run(X, Y, **QUICK, checkpoint=path)
+    (path / "run").unlink()
+    (path / "run").mkdir()
+    with pytest.raises(ValueError, match=r"^path=.*run.* cannot be read"):
+        apbt_rs.resume(path)

@@ -125,6 +125,11 @@ def test_columns_are_encoded_as_the_command_says(
         (["run", "iris.csv", *QUICK, "--out", ""], "is a folder"),
         (["run", "iris.csv", *QUICK, "--out", "/proc/m.apbt"], "nothing can be written there"),
         (["run", "iris.csv", *QUICK, "--history", "h.xls"], "--history h.xls: expected"),
+        (["run", "iris.csv", *QUICK, "--out", "folder"], "--out folder: is a folder"),
+        (["run", "iris.csv", *QUICK, "--out", ""], "is a folder"),
+        (["run", "iris.csv", *QUICK, "--history", "d.csv"], "--history d.csv: is a folder"),
+        (["run", "iris.csv", *QUICK, "--target", "species"], "['species'] twice"),
+        (["run", "iris.csv", *QUICK, "--drop", "species"], "['species'] twice"),
         (["run", "iris.csv", *QUICK, "--metric", "r2"], "metric"),
         (["run", "iris.csv", *QUICK, "--encoding", "species=drop"], "X has no column 'species'"),
         (["run", "iris.csv", *QUICK, "--encoding", "petal_width=drp"], "did you mean 'drop'?"),
@@ -137,6 +142,8 @@ def test_columns_are_encoded_as_the_command_says(
 def test_errors_are_one_line_and_come_before_any_work(
     at: Path, capsys: pytest.CaptureFixture[str], call: list[str], message: str
 ) -> None:
+    (at / "folder").mkdir()
+    (at / "d.csv").mkdir()
     (at / "broken.csv").write_text("a,b\n1,2\n1,2,3,4\n")
     assert _cli.main(call) == 1
     error = capsys.readouterr().err
@@ -227,23 +234,77 @@ def test_a_table_of_targets_alone_leaves_nothing_to_predict_from(
     assert "no column is left to predict from" in capsys.readouterr().err
 
 
-def test_what_was_found_is_told_though_the_disk_is_full(
+def test_a_write_that_fails_costs_nothing_else(
     at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
 
     monkeypatch.setattr(apbt_rs.Network, "save", full)
-    code = _cli.main(["run", "iris.csv", *QUICK, "--json", "--out", "m.apbt"])
-    told = capsys.readouterr()
-    assert code == 1
-    assert "No space left" in told.err
-    assert json.loads(told.out)["chosen"]["size"] > 0
+    call = ["run", "iris.csv", *QUICK, "--json", "--out", "m.apbt", "--history", "h.csv"]
+    assert _cli.main(call) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["seed"] == 0
+    assert printed.err == "apbt-rs: --out m.apbt: no space left\n"
+    assert pl.read_csv("h.csv").height > 0
 
 
-def test_help_is_ascii(capsys: pytest.CaptureFixture[str]) -> None:
-    """A terminal may have no other letters."""
-    for command in ([], ["run"], ["predict"], ["show"], ["resume"]):
-        with pytest.raises(SystemExit):
-            _cli.main([*command, "--help"])
-        assert capsys.readouterr().out.isascii()
+def test_a_table_that_cannot_be_written_leaves_none(
+    at: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", full)
+    assert _cli.main(["run", "iris.csv", *QUICK, "--history", "h.csv"]) == 1
+    assert not list(at.glob("*h.csv*"))
+
+
+def test_closed_streams_are_one_line(
+    at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert _cli.main(["run", "-", *QUICK]) == 1
+    assert capsys.readouterr().err == "apbt-rs: -: standard input is closed\n"
+    monkeypatch.setattr(sys, "stdout", None)
+    assert _cli.main(["run", "iris.csv", *QUICK]) == 1
+    assert capsys.readouterr().err == "apbt-rs: standard output is closed\n"
+
+
+def test_help_is_plain_ascii_and_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _cli.main(["run", "--help"])
+    assert capsys.readouterr().out.isascii()
+    _cli._warn(UserWarning("so\nit is"), UserWarning, "file.py", 3)
+    assert capsys.readouterr().err == "warning: so it is\n"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_columns_are_read_as_in_training(
+    at: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    days = pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 5, 29), eager=True)
+    table = TABLE.with_columns(
+        day=days,
+        code=pl.Series(["1", "2", "x"] * 50),
+        flag=pl.Series([True, False] * 75),
+        gap=pl.Series([None, 1.5, 2.5] * 50),
+    )
+    new = table.filter(pl.col("code") != "x").with_columns(gap=pl.lit(None, dtype=pl.Float64))
+    writers = {"csv": "write_csv", "jsonl": "write_ndjson", "parquet": "write_parquet"}
+    for name, frame in (("t", table), ("new", new)):
+        getattr(frame, writers[suffix])(at / f"{name}.{suffix}")
+    new.write_csv("new.csv")
+    assert _cli.main(["run", f"t.{suffix}", *QUICK, "--out", "m.apbt"]) == 0
+    X_table = table.drop("species")
+    whole = apbt_rs.run(X_table, Y, k=10, epochs=30, seed=0, progress=False).chosen
+    for one in (f"new.{suffix}", "new.csv"):
+        capsys.readouterr()
+        assert _cli.main(["predict", "m.apbt", one]) == 0
+        assert capsys.readouterr().out.splitlines()[1:] == list(whole.predict(new))
+
+
+def test_a_header_names_no_column_twice(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (at / "twice.csv").write_text("a,a,b\n1,2,3\n")
+    assert _cli.main(["run", "twice.csv", "--target", "b"]) == 1
+    assert "the columns ['a'] are there twice" in capsys.readouterr().err

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 import warnings
 from dataclasses import dataclass
@@ -28,12 +27,12 @@ import numpy as np
 from apbt_rs import _core
 from apbt_rs._container import pack, table_to_bytes
 from apbt_rs._data import Data
-from apbt_rs._files import allow, check_folder, write, write_json
+from apbt_rs._files import beside, check_name, check_new, write, write_json
 from apbt_rs._lock import Lock
 from apbt_rs._metrics import Metric
 from apbt_rs._settings import Settings
 
-__all__ = ["DIGEST", "LENGTH", "RUN", "STATE", "Checkpoint", "Parts", "check_path"]
+__all__ = ["DIGEST", "LENGTH", "RUN", "STATE", "Checkpoint", "Parts", "check_path", "digest"]
 
 INTERVAL = 5.0  # seconds between two writings of the state
 RUN, STATE = b"apbt-rs run ", b"apbt-rs state "
@@ -46,13 +45,14 @@ def check_path(checkpoint: Any) -> Path | None:
         return None
     if not isinstance(checkpoint, (str, os.PathLike)) or isinstance(checkpoint, bytes):
         raise TypeError(f"checkpoint={checkpoint!r}: expected a path or None")
-    path = Path(checkpoint)
-    if path.exists():
+    path, argument = Path(checkpoint), f"checkpoint={os.fspath(checkpoint)!r}"
+    check_name(str(path), argument)
+    if os.path.lexists(path):
         raise ValueError(
-            f"checkpoint={str(path)!r}: is there already: go on with apbt_rs.resume, remove it, or "
-            "name another folder"
+            f"{argument}: is there already: go on with apbt_rs.resume, remove it, or name another "
+            "folder"
         )
-    check_folder(path, f"checkpoint={str(path)!r}")
+    check_new(path, argument)
     return path
 
 
@@ -76,7 +76,13 @@ class Checkpoint:
     """
 
     def __init__(
-        self, path: Path, *, rows: int = 0, length: int = 0, lock: Lock | None = None
+        self,
+        path: Path,
+        *,
+        rows: int = 0,
+        length: int = 0,
+        lock: Lock | None = None,
+        run: str = "",
     ) -> None:
         self.path = path
         self.rows = rows  # of the history, that are in its file
@@ -86,6 +92,7 @@ class Checkpoint:
         self.failed = False
         self._state = _identity(path) if self.made else None
         self._lock = lock
+        self._run = run  # SHA-256 of the file `run`
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_lock": None}
@@ -129,14 +136,15 @@ class Checkpoint:
             raise OSError("another run has gone on with it")
 
     def _make(self, parts: Parts) -> None:
-        parent = self.path.absolute().parent
-        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{self.path.name}."))
+        temporary = beside(self.path)
+        temporary.mkdir()
         try:
-            write(temporary / "run", run_to_bytes(parts))
+            run = run_to_bytes(parts)
+            write(temporary / "run", run)
+            self._run = digest(run)
             (temporary / "history").touch()
             self.rows = self.length = 0
             self._save(temporary, parts)
-            allow(temporary, 0o777)
             temporary.rename(self.path)
             # Not before: Windows renames no folder with an open file in it.
             self._lock = Lock(self.path)
@@ -159,9 +167,14 @@ class Checkpoint:
                 length = file.tell()
                 file.flush()
                 os.fsync(file.fileno())
-        facts = {"history": length, "rows": rows, "seconds": parts.seconds}
+        facts = {"run": self._run, "history": length, "rows": rows, "seconds": parts.seconds}
         write(folder / "state", pack(STATE, [write_json(facts).encode(), core.state_to_bytes()]))
         self.rows, self.length, self._state = rows, length, _identity(folder)
+
+
+def digest(run: bytes) -> str:
+    """Return the SHA-256 of the file `run`, by which a state names the run that it is of."""
+    return hashlib.sha256(run).hexdigest()
 
 
 def _identity(folder: Path) -> tuple[int, int, int] | None:

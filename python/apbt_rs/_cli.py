@@ -6,33 +6,36 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from apbt_rs import _core, _reproduce
-from apbt_rs._files import check_file, load
+from apbt_rs._cli_parser import parser
+from apbt_rs._files import check_new, load
 from apbt_rs._network import Network
-from apbt_rs._options import OPERATIONS
 from apbt_rs._result import Result
 from apbt_rs._run import resume, run
-from apbt_rs._settings import RULES
 from apbt_rs._tables import REFUSALS
-from apbt_rs._tabular_files import NAMES, check_writable, read_frame, write_frame
+from apbt_rs._tabular_files import check_writable, read_frame, write_frame
 
 __all__ = ["main", "parser"]
-
-_CODES = "Exit codes: 0 done; 1 an error, told in one line; 2 a wrong call; 130 Ctrl-C."
-_DATA = f"a table: {NAMES}; or - for CSV from standard input"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0, 1 for an error, 2 for a wrong call."""
     arguments = parser().parse_args(argv)
+    warnings.showwarning = _warn  # type: ignore[assignment]
+    if sys.stdout is None:
+        print("apbt-rs: standard output is closed", file=sys.stderr)
+        return 1
     try:
-        code = int(arguments.command(arguments))
+        command = arguments.command
+        if isinstance(command, str):
+            command = {"run": _run, "predict": _predict, "show": _show, "resume": _resume}[command]
+        code = int(command(arguments))
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -47,131 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return what reads the command's arguments."""
-    parser = argparse.ArgumentParser(
-        prog="apbt-rs",
-        description="Evolve the smallest accurate neural network for a table.",
-        epilog=(
-            "Start with: apbt-rs run table.csv --target column --test-size 0.25 --out model.apbt\n"
-            f"then: apbt-rs predict model.apbt new.csv\n\n{_CODES}"
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=_core.__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(commands)
-    _add_predict(commands)
-    _add_show(commands)
-    _add_resume(commands)
-    _reproduce.add_parser(commands)
-    return parser
-
-
-def _add_run(commands: Any) -> None:
-    one = commands.add_parser(
-        "run",
-        help="evolve networks on a table",
-        description="Evolve networks on a table, and show those worth having. " + _CODES,
-        epilog="apbt-rs run iris.csv --target species -k 160 --test-size 0.25 --out iris.apbt",
-    )
-    one.add_argument("data", metavar="DATA", help=_DATA)
-    one.add_argument(
-        "--target",
-        metavar="COLUMN",
-        action="append",
-        required=True,
-        help="what to predict; again for a regression with several targets",
-    )
-    one.add_argument(
-        "--drop", metavar="COLUMN", action="append", default=[], help="leave a column out; again"
-    )
-    one.add_argument(
-        "--encoding",
-        metavar="COLUMN=OPERATION",
-        type=_encoding,
-        action="append",
-        default=[],
-        help=f"how a column is encoded, one of {', '.join(OPERATIONS)}; again for others",
-    )
-    one.add_argument("--weight", metavar="COLUMN", help="weights of the rows")
-    one.add_argument("-k", type=int, default=80, help="members of the population; default: 80")
-    one.add_argument(
-        "--epochs", type=int, help="in all; default: by the number of rows, at most 300"
-    )
-    one.add_argument("--readiness", type=int, help="epochs between two chances to exploit")
-    one.add_argument(
-        "--validation-size", type=float, default=0.2, help="share that steers; default: 0.2"
-    )
-    one.add_argument("--test-size", type=float, help="share that takes no part; default: none")
-    one.add_argument("--task", choices=["auto", "classification", "regression"], default="auto")
-    metrics = ["auto", *_core.CLASSIFICATION_METRICS, *_core.REGRESSION_METRICS]
-    one.add_argument("--metric", choices=metrics, default="auto", help="higher is better")
-    one.add_argument("--rule", choices=RULES, default="one_se", help="what is chosen")
-    one.add_argument("--patience", type=int, help="generations without progress to stop after")
-    one.add_argument("--seed", type=int, help="same seed, same bits; default: drawn")
-    one.add_argument("--checkpoint", type=Path, help="folder to keep the run in; see resume")
-    _add_outcome(one)
-    one.set_defaults(command=_run)
-
-
-def _encoding(value: str) -> tuple[str, str]:
-    column, equals, operation = value.rpartition("=")  # names may have the sign, operations not
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{value!r}: expected COLUMN=OPERATION")
-    return column, operation
-
-
-def _add_outcome(one: Any) -> None:
-    """Add the options that `run` and `resume` share."""
-    one.add_argument("--time-limit", type=float, metavar="SECONDS")
-    one.add_argument("--jobs", type=int, help="threads; default: all processors")
-    one.add_argument("--out", type=Path, metavar="FILE", help="save the chosen network")
-    one.add_argument("--history", type=Path, metavar="FILE", help="write every member's history")
-    _add_form(one)
-
-
-def _add_form(one: Any) -> None:
-    one.add_argument("--json", action="store_true", help="print JSON")
-    one.add_argument("--quiet", action="store_true", help="print nothing but errors")
-
-
-def _add_predict(commands: Any) -> None:
-    one = commands.add_parser(
-        "predict",
-        help="predict by a saved network",
-        description="Predict by a saved network; CSV on standard output. " + _CODES,
-        epilog="apbt-rs predict iris.apbt new.csv --out predictions.parquet",
-    )
-    one.add_argument("model", type=Path, metavar="MODEL", help="what run wrote by --out")
-    one.add_argument("data", metavar="DATA", help=_DATA)
-    one.add_argument("--proba", action="store_true", help="a probability for each class")
-    one.add_argument("--out", type=Path, metavar="FILE", help="write a table instead: " + NAMES)
-    one.add_argument("--json", action="store_true", help="print JSON lines")
-    one.set_defaults(command=_predict)
-
-
-def _add_show(commands: Any) -> None:
-    one = commands.add_parser(
-        "show",
-        help="tell what a saved network is",
-        description="Tell what a saved network is, and what it needs to predict. " + _CODES,
-    )
-    one.add_argument("model", type=Path, metavar="MODEL", help="what run wrote by --out")
-    one.add_argument("--json", action="store_true", help="print JSON")
-    one.set_defaults(command=_show)
-
-
-def _add_resume(commands: Any) -> None:
-    one = commands.add_parser(
-        "resume",
-        help="go on with a run from its checkpoint",
-        description="Go on with a run from its checkpoint, as if it had never stopped. " + _CODES,
-    )
-    one.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="run's --checkpoint")
-    one.add_argument("--epochs", type=int, help="in all; default: what was planned")
-    _add_outcome(one)
-    one.set_defaults(command=_resume)
+def _warn(message: Warning | str, *_: object) -> None:
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -182,6 +62,9 @@ def _run(arguments: argparse.Namespace) -> int:
     missing = [name for name in named if name not in frame.columns]
     if missing:
         raise ValueError(f"{arguments.data}: has no columns {missing}; it has {frame.columns}")
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise ValueError(f"--target, --drop and --weight name {twice} twice: name each once")
     inputs = [name for name in frame.columns if name not in named]
     if not inputs:
         raise ValueError(f"{arguments.data}: no column is left to predict from; it has {named}")
@@ -227,19 +110,31 @@ def _resume(arguments: argparse.Namespace) -> int:
 def _check_outcome(arguments: argparse.Namespace) -> None:
     """Raise a ValueError, before any work, if what comes of it could not be written."""
     if arguments.out is not None:
-        check_file(arguments.out, f"--out {arguments.out}")
+        check_new(arguments.out, f"--out {arguments.out}")
     check_writable(arguments.history, "--history")
 
 
 def _finish(arguments: argparse.Namespace, result: Result) -> int:
-    failed: OSError | None = None
-    try:
-        if arguments.out is not None:
+    """Print first: whatever fails after hours of training, something is left of them."""
+    _print(arguments, result)
+    sys.stdout.flush()
+    failures = []
+    if arguments.out is not None:
+        try:
             result.chosen.save(arguments.out)
-        if arguments.history is not None:
+        except OSError as error:
+            failures.append(f"--out {arguments.out}: {error}")
+    if arguments.history is not None:
+        try:
             write_frame(result.history, arguments.history)
-    except OSError as error:  # a full disk, say: what was found is told all the same
-        failed = error
+        except (OSError, *REFUSALS) as error:
+            failures.append(f"--history {arguments.history}: {error}")
+    for failure in failures:
+        print(f"apbt-rs: {' '.join(failure.split())}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _print(arguments: argparse.Namespace, result: Result) -> None:
     if arguments.json:
         front = [_facts(network) for network in result.front]
         print(json.dumps({**result.facts(), "chosen": _facts(result.chosen), "front": front}))
@@ -251,9 +146,6 @@ def _finish(arguments: argparse.Namespace, result: Result) -> int:
         for network in sorted([chosen, *others], key=lambda one: one.size):
             print(_row(network, chosen=network is chosen))
         print(f"seed {result.seed}; stopped by {result.stopped_by}")
-    if failed is not None:
-        raise failed
-    return 0
 
 
 _ROW = "{:1} {:>8}  {:>28}  {:>10}  {}"
@@ -280,7 +172,12 @@ def _network(path: Path) -> Network:
 def _predict(arguments: argparse.Namespace) -> int:
     check_writable(arguments.out, "--out")
     network = _network(arguments.model)
-    frame = read_frame(arguments.data)
+    kinds = {
+        operation.column: str(getattr(operation, "kind", "number"))
+        for operation in network.encoder.columns
+        if operation.names
+    }
+    frame = read_frame(arguments.data, kinds)
     if arguments.proba:
         values = network.predict_proba(frame)
         answers = pl.DataFrame(values, schema=[str(label) for label in network.classes])
@@ -290,10 +187,17 @@ def _predict(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         write_frame(answers, arguments.out)
     elif arguments.json:
-        sys.stdout.write(answers.write_ndjson())
+        _write(answers.write_ndjson())
     else:
-        sys.stdout.write(answers.write_csv())
+        _write(answers.write_csv())
     return 0
+
+
+def _write(text: str) -> None:
+    """Write a table, which is UTF-8 whatever the locale's encoding is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
 
 
 def _show(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from apbt_rs._network import Network
     from apbt_rs._result import Result
 
-__all__ = ["load", "network_from_bytes", "network_to_bytes", "result_to_bytes", "write"]
+__all__ = [
+    *("beside", "check_name", "check_new", "load", "network_from_bytes", "network_to_bytes"),
+    *("result_to_bytes", "write"),
+]
 
 _RESULT = b"apbt-rs result "
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _SCORES = ("validation_score", "validation_loss", "log_fitness", "fitness")
 _TEST = ("test_score", "test_loss")
 
@@ -72,31 +76,42 @@ def load(path: str | os.PathLike[str]) -> Network | Result:
 def write(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file that appears whole, or not at all."""
     target = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    temporary = beside(target)
+    descriptor = os.open(temporary, _NEW, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # The temporary file is for its owner alone; the saved one is as any new file.
-        allow(Path(temporary), 0o666)
-        Path(temporary).replace(target)
+        temporary.replace(target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def allow(path: Path, mode: int) -> None:
-    """Give what was made for its owner alone the permissions of anything new."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(mode & ~mask)
+def beside(path: Path) -> Path:
+    """Return a name in the same folder that nothing has."""
+    return path.absolute().parent / f".{path.name}.{secrets.token_hex(8)}"
 
 
-def check_folder(path: Path, argument: str) -> None:
-    """Raise a ValueError, before any work, if there is no folder for a new file or folder."""
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"{argument}: there is no folder {path.parent}: make it")
+def check_new(path: Path, argument: str) -> None:
+    """Raise a ValueError, before any work, if nothing can be written there; `argument` is named."""
+    try:
+        if path.is_dir():
+            raise ValueError(f"{argument}: is a folder: name a file")
+        if not path.absolute().parent.is_dir():
+            raise ValueError(f"{argument}: there is no folder {path.parent}: make it")
+        temporary = beside(path)
+        os.close(os.open(temporary, _NEW, 0o666))
+        temporary.unlink()
+    except OSError as error:
+        raise ValueError(f"{argument}: cannot be written: {error.strerror}") from error
+
+
+def check_name(path: str, argument: str) -> None:
+    """Raise a ValueError if no file can have that name."""
+    if "\0" in path:
+        raise ValueError(f"{argument}: holds a null character, which no name may")
 
 
 def check_file(path: Path, argument: str) -> None:

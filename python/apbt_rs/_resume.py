@@ -13,10 +13,11 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _core, _fields
-from apbt_rs._checkpoint import DIGEST, LENGTH, RUN, STATE, Checkpoint, Parts
+from apbt_rs._checkpoint import DIGEST, LENGTH, RUN, STATE, Checkpoint, Parts, digest
 from apbt_rs._container import read_json, table_from_bytes, unpack
 from apbt_rs._data import Data, check_weights
 from apbt_rs._encoding import Encoder
+from apbt_rs._files import check_name
 from apbt_rs._lock import Lock, TakenError
 from apbt_rs._metrics import TASKS, Metric, resolve
 from apbt_rs._settings import RULES, Settings
@@ -38,8 +39,9 @@ def read(
     **changes: Any,
 ) -> Parts:
     """Read a checkpoint; `changes` are settings that a run may go on with."""
-    folder, name = Path(path), os.fspath(path)
-    if not (folder / "state").is_file():
+    folder, name = _folder(path), os.fspath(path)
+    _settings(k=2, epochs=epochs, readiness=None, task="auto", metric="auto", **changes)
+    if not os.path.isfile(folder / "state"):  # noqa: PTH113 - names too long are none for it
         raise ValueError(f"path={name!r}: no checkpoint is there")
     try:
         lock = Lock(folder)
@@ -56,10 +58,26 @@ def read(
             raise ValueError(str(error)) from None
         except FileNotFoundError as error:
             raise ValueError(f"path={name!r}: no checkpoint is there: {error}") from error
+        except OSError as error:
+            raise ValueError(f"path={name!r}: cannot be read: {error}") from error
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         stack.pop_all()
     return parts
+
+
+def _folder(path: Any) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or isinstance(os.fspath(path), bytes):
+        raise TypeError(f"path={path!r}: expected the path of a checkpoint")
+    check_name(os.fspath(path), f"path={os.fspath(path)!r}")
+    return Path(path)
+
+
+def _settings(**given: Any) -> Settings:
+    """Return settings; what only making a run needs is left out."""
+    nothing: dict[str, Any] = dict.fromkeys(["test", "encoding", "space", "fitness", "checkpoint"])
+    rest: dict[str, Any] = {"rule": "best", "patience": None, "seed": None, "validation": "train"}
+    return Settings(**nothing | rest | given)
 
 
 class _SettingError(ValueError):
@@ -77,27 +95,24 @@ def _parts(
     head, run, target, weight, test = _unpacked(RUN, files[0], 5, "run")
     state_head, state = _unpacked(STATE, files[1], 2, "state")
     facts = _fields.fields(read_json(head), _FACTS, "run")
-    progress = _fields.fields(read_json(state_head), ["history", "rows", "seconds"], "state")
+    names = ["run", "history", "rows", "seconds"]
+    progress = _fields.fields(read_json(state_head), names, "state")
+    if _fields.text(progress["run"], "state.run") != digest(files[0]):
+        raise ValueError("state: is of another run than the file `run`: a checkpoint is one folder")
     length = _fields.whole(progress["history"], "state.history")
     chunks = _chunks(files[2], length)
     encoder, targets = Encoder.from_dict(facts["encoder"]), Targets.from_dict(facts["targets"])
-    settings = Settings(
+    settings = _settings(
         k=_fields.whole(facts["k"], "k"),
         epochs=_fields.whole(facts["epochs"], "epochs") if epochs is None else epochs,
         readiness=_fields.whole(facts["readiness"], "readiness"),
-        validation="train",
-        test=None,
         task=_fields.one_of(facts["task"], TASKS, "task"),
         metric=_fields.text(facts["metric"], "metric"),
-        encoding=None,
-        space=None,
-        fitness=None,
         rule=_fields.one_of(facts["rule"], RULES, "rule"),
         patience=None
         if facts["patience"] is None
         else _fields.whole(facts["patience"], "patience"),
         seed=_fields.whole(facts["seed"], "seed"),
-        checkpoint=None,
         **changes,
     )
     core = _core.Evolution.from_parts(run, state, chunks, settings.threads())
@@ -135,7 +150,9 @@ def _parts(
         settings=settings,
         metric=metric,
         seconds=_fields.number(progress["seconds"], "state.seconds"),
-        checkpoint=Checkpoint(folder, rows=core.n_rows, length=length, lock=lock),
+        checkpoint=Checkpoint(
+            folder, rows=core.n_rows, length=length, lock=lock, run=digest(files[0])
+        ),
     )
 
 
@@ -149,7 +166,10 @@ def _metric(facts: dict[str, Any], given: Metric | Callable[..., float] | None) 
                 "hold: give it as metric="
             )
         return resolve(name, task)
-    metric = resolve(given, task)
+    try:
+        metric = resolve(given, task)
+    except ValueError as error:
+        raise _SettingError(str(error)) from None
     if metric.name != name or (metric.function is not None) != custom:
         raise _SettingError(f"metric={metric.name!r}: the run is scored by {name!r}; leave it out")
     kept = (facts["response"], facts["constant"], facts["perfect"])

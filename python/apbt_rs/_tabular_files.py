@@ -2,33 +2,87 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
-from apbt_rs._files import check_file
+from apbt_rs._files import check_new, write
 
 __all__ = ["NAMES", "check_writable", "read_frame", "write_frame"]
 
 
-def _csv(source: Any, separator: str = ",") -> pl.DataFrame:
+Kinds: TypeAlias = Mapping[str, str]  # of columns: "text", "number", "date", "duration"
+_PARSERS: dict[str, list[Callable[[pl.Series], pl.Series]]] = {
+    "number": [lambda texts: texts.cast(pl.Float64)],
+    "date": [
+        lambda texts: texts.str.to_date("%Y-%m-%d"),
+        lambda texts: texts.str.to_datetime(),
+    ],
+    "duration": [lambda texts: texts.str.to_time("%H:%M:%S%.f")],
+}
+
+
+def _csv(source: bytes, kinds: Kinds, separator: str = ",") -> pl.DataFrame:
+    head = pl.read_csv(source, separator=separator, has_header=False, n_rows=1, infer_schema=False)
+    names = [str(name) for name in head.row(0)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"the columns {twice} are there twice, and names are unique: rename them")
     # All rows are looked at: a column that turns to text at its end is text from its start.
-    return pl.read_csv(source, separator=separator, infer_schema_length=None)
+    texts = {name: pl.String for name in names if kinds.get(name) == "text"}
+    return _parsed(
+        pl.read_csv(
+            source,
+            separator=separator,
+            infer_schema_length=None,
+            try_parse_dates=True,
+            schema_overrides=texts,
+        ),
+        kinds,
+    )
 
 
-_READERS: dict[str, Callable[[Any], pl.DataFrame]] = {
+def _json_lines(source: bytes, kinds: Kinds) -> pl.DataFrame:
+    return _parsed(pl.read_ndjson(source, infer_schema_length=None), kinds)
+
+
+def _parsed(frame: pl.DataFrame, kinds: Kinds) -> pl.DataFrame:
+    """Give columns of texts the kind that training found; where it is unknown, find ISO dates."""
+    return frame.with_columns(
+        _as_kind(series, kinds.get(series.name)) for series in frame.get_columns()
+    )
+
+
+def _as_kind(series: pl.Series, kind: str | None) -> pl.Series:
+    if kind == "text":
+        return series.cast(pl.String) if series.dtype.is_integer() else series
+    empty = series.null_count() == len(series)
+    if kind is not None and empty:
+        return pl.Series(series.name, [None] * len(series), dtype=pl.Null)
+    if series.dtype != pl.String or empty:
+        return series
+    for parse in _PARSERS["date" if kind is None else kind]:
+        try:
+            return parse(series)
+        except pl.exceptions.PolarsError:
+            continue
+    return series
+
+
+_READERS: dict[str, Callable[[bytes, Kinds], pl.DataFrame]] = {
     ".csv": _csv,
-    ".tsv": lambda source: _csv(source, "\t"),
-    ".parquet": pl.read_parquet,
-    ".pq": pl.read_parquet,
-    ".arrow": pl.read_ipc,
-    ".feather": pl.read_ipc,
-    ".ipc": pl.read_ipc,
-    ".jsonl": lambda source: pl.read_ndjson(source, infer_schema_length=None),
-    ".ndjson": lambda source: pl.read_ndjson(source, infer_schema_length=None),
+    ".tsv": lambda source, kinds: _csv(source, kinds, "\t"),
+    ".parquet": lambda source, _: pl.read_parquet(source),
+    ".pq": lambda source, _: pl.read_parquet(source),
+    ".arrow": lambda source, _: pl.read_ipc(source),
+    ".feather": lambda source, _: pl.read_ipc(source),
+    ".ipc": lambda source, _: pl.read_ipc(source),
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
 }
 _WRITERS: dict[str, Callable[[pl.DataFrame, Any], Any]] = {
     ".csv": lambda frame, target: _flat(frame).write_csv(target),
@@ -44,8 +98,8 @@ _WRITERS: dict[str, Callable[[pl.DataFrame, Any], Any]] = {
 NAMES = ", ".join(_READERS)
 
 
-def read_frame(path: str) -> pl.DataFrame:
-    """Read a table; `-` is CSV from standard input.
+def read_frame(path: str, kinds: Kinds | None = None) -> pl.DataFrame:
+    """Read a table; `-` is CSV from standard input. `kinds` is what training found in columns.
 
     Raises
     ------
@@ -58,9 +112,11 @@ def read_frame(path: str) -> pl.DataFrame:
         raise ValueError(f"{path}: expected a name that ends in {NAMES}, or - for standard input")
     try:
         if path == "-":
-            return _csv(sys.stdin.buffer.read())
+            if sys.stdin is None:
+                raise ValueError("-: standard input is closed")
+            return _csv(sys.stdin.buffer.read(), kinds or {})
         # Read first: polars' own errors do not say which file is missing.
-        return _READERS[Path(path).suffix.lower()](Path(path).read_bytes())
+        return _READERS[Path(path).suffix.lower()](Path(path).read_bytes(), kinds or {})
     except pl.exceptions.PolarsError as error:
         raise ValueError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
 
@@ -71,12 +127,14 @@ def check_writable(path: Path | None, option: str) -> None:
         return
     if path.suffix.lower() not in _WRITERS:
         raise ValueError(f"{option} {path}: expected a name that ends in {', '.join(_WRITERS)}")
-    check_file(path, f"{option} {path}")
+    check_new(path, f"{option} {path}")
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
-    """Write a table in the format that the name says."""
-    _WRITERS[path.suffix.lower()](frame, path)
+    """Write a table in the format that the name says: a file that appears whole, or not at all."""
+    buffer = io.BytesIO()
+    _WRITERS[path.suffix.lower()](frame, buffer)
+    write(path, buffer.getvalue())
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
