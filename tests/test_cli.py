@@ -122,8 +122,7 @@ def test_columns_are_encoded_as_the_command_says(
         (["run", "iris.csv", *QUICK, "-k", "1"], "k=1: expected at least 2"),
         (["run", "iris.csv", *QUICK, "--out", "no/m.apbt"], "there is no folder no"),
         (["run", "iris.csv", *QUICK, "--out", "."], "is a folder"),
-        (["run", "iris.csv", *QUICK, "--out", ""], "is a folder"),
-        (["run", "iris.csv", *QUICK, "--out", "/proc/m.apbt"], "nothing can be written there"),
+        (["run", "iris.csv", *QUICK, "--out", "/proc/m.apbt"], "cannot be written"),
         (["run", "iris.csv", *QUICK, "--history", "h.xls"], "--history h.xls: expected"),
         (["run", "iris.csv", *QUICK, "--out", "folder"], "--out folder: is a folder"),
         (["run", "iris.csv", *QUICK, "--out", ""], "is a folder"),
@@ -308,3 +307,30 @@ def test_a_header_names_no_column_twice(at: Path, capsys: pytest.CaptureFixture[
     (at / "twice.csv").write_text("a,a,b\n1,2,3\n")
     assert _cli.main(["run", "twice.csv", "--target", "b"]) == 1
     assert "the columns ['a'] are there twice" in capsys.readouterr().err
+
+
+def test_what_was_found_is_told_though_the_disk_is_full(
+    at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(apbt_rs.Network, "save", full)
+    code = _cli.main(["run", "iris.csv", *QUICK, "--json", "--out", "m.apbt"])
+    told = capsys.readouterr()
+    assert code == 1
+    assert "No space left" in told.err
+    assert json.loads(told.out)["chosen"]["size"] > 0
+
+
+def test_who_stops_reading_gets_the_files_all_the_same(at: Path) -> None:
+    code = "import sys; from apbt_rs._cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "run", "iris.csv", *QUICK[:-1], "--out", "m.apbt"]
+    running = subprocess.Popen(command, cwd=at, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    running.stdout.close()
+    running.wait(60)
+    assert isinstance(apbt_rs.load(at / "m.apbt"), apbt_rs.Network)
+    assert running.stderr is not None
+    assert b"Traceback" not in running.stderr.read()
+    running.stderr.close()

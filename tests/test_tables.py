@@ -244,10 +244,8 @@ def test_a_list_of_numpys_moments_is_its_array() -> None:
 @pytest.mark.parametrize(
     ("X", "words"),
     [
-        ({"a": np.array([1, 3 * 10**9], "M8[D]")}, "2147483647 days"),
-        ({"a": np.array(["8000000-01-01"], "M8[Y]")}, "2147483647 days"),
-        ({"a": [Decimal("NaN"), Decimal(1)]}, "cannot be read"),
-        ({"a": [Decimal("Infinity")]}, "cannot be read"),
+        ({"a": np.array([1, 3 * 10**9], "M8[D]")}, r"2\*\*31 days"),
+        ({"a": np.array(["8000000-01-01"], "M8[Y]")}, r"2\*\*31 days"),
         (pd.DataFrame([[1, 2]], columns=[0, "0"]), "column '0' is there twice"),
         (pd.DataFrame([["x", "y"]], columns=["a", "a"], dtype="category"), "'a' is there twice"),
     ],

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-
 __all__ = ["array_of", "columns_of", "complex_numbers", "known_to_polars"]
 
 

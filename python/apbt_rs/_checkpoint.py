@@ -27,7 +27,7 @@ import numpy as np
 from apbt_rs import _core
 from apbt_rs._container import pack, table_to_bytes
 from apbt_rs._data import Data
-from apbt_rs._files import beside, check_name, check_new, write, write_json
+from apbt_rs._files import beside, check_folder, check_name, write, write_json
 from apbt_rs._lock import Lock
 from apbt_rs._metrics import Metric
 from apbt_rs._settings import Settings
@@ -52,7 +52,7 @@ def check_path(checkpoint: Any) -> Path | None:
             f"{argument}: is there already: go on with apbt_rs.resume, remove it, or name another "
             "folder"
         )
-    check_new(path, argument)
+    check_folder(path, argument)  # what cannot be written there stops no run
     return path
 
 

@@ -115,9 +115,13 @@ def _check_outcome(arguments: argparse.Namespace) -> None:
 
 
 def _finish(arguments: argparse.Namespace, result: Result) -> int:
-    """Print first: whatever fails after hours of training, something is left of them."""
-    _print(arguments, result)
-    sys.stdout.flush()
+    """Print and write: whatever fails after hours of training, the rest of them is left."""
+    closed: BrokenPipeError | None = None
+    try:
+        _print(arguments, result)
+        sys.stdout.flush()
+    except BrokenPipeError as error:  # whoever read has read enough; files are written all the same
+        closed = error
     failures = []
     if arguments.out is not None:
         try:
@@ -131,6 +135,8 @@ def _finish(arguments: argparse.Namespace, result: Result) -> int:
             failures.append(f"--history {arguments.history}: {error}")
     for failure in failures:
         print(f"apbt-rs: {' '.join(failure.split())}", file=sys.stderr)
+    if closed is not None and not failures:
+        raise closed
     return 1 if failures else 0
 
 

@@ -7,6 +7,7 @@ networks' files.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
     from apbt_rs._result import Result
 
 __all__ = [
-    *("beside", "check_name", "check_new", "load", "network_from_bytes", "network_to_bytes"),
+    *(
+        "beside",
+        "check_folder",
+        "check_name",
+        "check_new",
+        "load",
+        "network_from_bytes",
+        "network_to_bytes",
+    ),
     *("result_to_bytes", "write"),
 ]
 
@@ -94,13 +103,23 @@ def beside(path: Path) -> Path:
     return path.absolute().parent / f".{path.name}.{secrets.token_hex(8)}"
 
 
+def check_folder(path: Path, argument: str) -> None:
+    """Raise a ValueError, before any work, if there is no folder for something new."""
+    try:
+        if not path.absolute().parent.is_dir():
+            raise ValueError(f"{argument}: there is no folder {path.parent}: make it")
+        with contextlib.suppress(FileNotFoundError):
+            path.lstat()  # finds a name that none can have, such as a very long one
+    except OSError as error:
+        raise ValueError(f"{argument}: cannot be written: {error.strerror}") from error
+
+
 def check_new(path: Path, argument: str) -> None:
-    """Raise a ValueError, before any work, if nothing can be written there; `argument` is named."""
+    """Raise a ValueError, before any work, if no file can be written there."""
     try:
         if path.is_dir():
             raise ValueError(f"{argument}: is a folder: name a file")
-        if not path.absolute().parent.is_dir():
-            raise ValueError(f"{argument}: there is no folder {path.parent}: make it")
+        check_folder(path, argument)
         temporary = beside(path)
         os.close(os.open(temporary, _NEW, 0o666))
         temporary.unlink()
@@ -112,18 +131,6 @@ def check_name(path: str, argument: str) -> None:
     """Raise a ValueError if no file can have that name."""
     if "\0" in path:
         raise ValueError(f"{argument}: holds a null character, which no name may")
-
-
-def check_file(path: Path, argument: str) -> None:
-    """Raise a ValueError, before any work, if no file could be written there."""
-    check_folder(path, argument)
-    if path.is_dir():
-        raise ValueError(f"{argument}: is a folder: name a file in it")
-    try:
-        with tempfile.TemporaryFile(dir=path.absolute().parent):
-            pass
-    except OSError as error:
-        raise ValueError(f"{argument}: nothing can be written there: {error}") from error
 
 
 def network_to_bytes(network: Network) -> bytes:
