@@ -6,9 +6,10 @@
 //! `tests/plain/mod.rs`, [`group`] and [`single`] give the same bits with any vectors, and each may
 //! be chosen for speed alone.
 //!
-//! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums; [`blocks`]
-//! the sums of a group, [`products`] those of one member; [`packed`] a network laid out for products
-//! and its forward pass. [`dispatch`] picks the instruction set.
+//! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums; [`layout`] and
+//! [`blocks`] a group's parameters and sums, [`groups`] several groups in step; [`products`] the sums
+//! of one member, [`packed`] a network laid out for them and its forward pass. [`dispatch`] picks the
+//! instruction set.
 
 mod blocks;
 mod group;
