@@ -213,10 +213,6 @@ def _number_text(value: np.floating[Any]) -> str:
     return str(int(value)) if value == int(value) else repr(float(str(value)))
 
 
-def _short_number_text(value: float) -> str:
-    return str(int(value)) if value == int(value) else str(np.float32(value))
-
-
 def _date_text(value: np.datetime64) -> str:
     return str(np.datetime_as_string(value, unit="auto"))
 
