@@ -2,8 +2,8 @@
 //!
 //! Members that take few rows at a time are trained side by side, one in each lane; a layer is then
 //! as wide as the widest member's, so that members of like shape should be together, and few of them
-//! rather than many that differ. Members that take many rows at a time are trained one by one, with
-//! rows in the lanes.
+//! rather than many that differ. Members that take many rows at a time are trained one after the
+//! other, with rows in the lanes, but take turns at each batch, so that it is fetched once.
 
 use std::collections::BTreeMap;
 
@@ -24,14 +24,16 @@ const WHOLE: f64 = 1.8;
 const ROW: usize = 25;
 /// Numbers of a team that stay in the nearest cache.
 const NEAR: usize = 8192;
+/// Numbers of the members that take turns at a batch: they stay in the second-level cache.
+const TURNS: usize = 65_536;
 
 /// Members that one thread trains at a time.
 pub(crate) enum Team<'a> {
     /// Groups in step, each with at most one member for each lane of a vector: all alike in depth,
     /// activations, batch size and update rule.
     Groups(Vec<Vec<&'a mut Member>>),
-    /// One.
-    Single(&'a mut Member),
+    /// Members that take turns at each batch: all alike in batch size and update rule.
+    Singles(Vec<&'a mut Member>),
 }
 
 impl Team<'_> {
@@ -39,7 +41,7 @@ impl Team<'_> {
     pub(crate) fn first(&self) -> &Member {
         match self {
             Self::Groups(groups) => groups[0][0],
-            Self::Single(member) => member,
+            Self::Singles(members) => members[0],
         }
     }
 
@@ -47,7 +49,7 @@ impl Team<'_> {
     pub(crate) fn padded(&self) -> usize {
         match self {
             Self::Groups(groups) => groups.iter().map(|members| padded(members)).sum(),
-            Self::Single(member) => weights(member.network.topology().iter().copied()),
+            Self::Singles(members) => members.iter().map(|member| weights_of(member)).sum(),
         }
     }
 }
@@ -64,7 +66,7 @@ pub(crate) fn teams(members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> 
     let (lanes, half) = dispatch(Lanes);
     let (many_rows, mut few_rows): (Vec<_>, Vec<_>) =
         members.into_iter().partition(|member| member.hyperparameters[BATCH_SIZE] >= ROWS_FOR_ONE);
-    few_rows.sort_by_key(|member| weights(member.network.topology().iter().copied()));
+    few_rows.sort_by_key(|member| weights_of(member));
     let mut classes: BTreeMap<_, Vec<&mut Member>> = BTreeMap::new();
     for member in few_rows {
         classes.entry(class(member)).or_default().push(member);
@@ -75,7 +77,7 @@ pub(crate) fn teams(members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> 
         classes = classes.into_iter().map(|halves| joined(halves, lanes)).collect();
     }
     let in_step = (classes.iter().map(Vec::len).sum::<usize>() / threads.max(1)).clamp(1, 2);
-    let mut teams: Vec<Team<'_>> = many_rows.into_iter().map(Team::Single).collect();
+    let mut teams = singles(many_rows, threads);
     for groups in classes {
         let mut team: Vec<Vec<&mut Member>> = Vec::new();
         for group in groups {
@@ -95,6 +97,32 @@ pub(crate) fn teams(members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> 
     teams
 }
 
+/// Members that fill the lanes by themselves, as many teams for one thread as for another.
+fn singles(mut members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> {
+    let mut classes: BTreeMap<_, Vec<&mut Member>> = BTreeMap::new();
+    members.sort_by_key(|member| weights_of(member));
+    for member in members.into_iter().rev() {
+        let (_, batch_size, adam) = class(member);
+        classes.entry((batch_size, adam)).or_default().push(member);
+    }
+    let mut teams = Vec::new();
+    for ((_, adam), class) in classes {
+        let numbers: usize =
+            class.iter().map(|member| weights_of(member) * (2 + usize::from(adam))).sum();
+        let count = numbers.div_ceil(TURNS).next_multiple_of(threads).min(class.len());
+        let mut shares: Vec<(usize, Vec<&mut Member>)> = (0..count).map(|_| (0, vec![])).collect();
+        // The largest first, each to those who have the least to do.
+        for member in class {
+            if let Some((work, team)) = shares.iter_mut().min_by_key(|(work, _)| *work) {
+                *work += weights_of(member);
+                team.push(member);
+            }
+        }
+        teams.extend(shares.into_iter().map(|(_, team)| Team::Singles(team)));
+    }
+    teams
+}
+
 /// What must be alike in one team: depth and activations, batch size and update rule.
 fn class(member: &Member) -> (Vec<Activation>, u64, bool) {
     let values = &member.hyperparameters;
@@ -107,6 +135,11 @@ fn numbers(group: &[&mut Member]) -> usize {
     let (_, batch_size, adam) = class(group[0]);
     let batch = f64::from_bits(batch_size) > 1.0;
     padded(group) * (2 + usize::from(adam) + usize::from(batch))
+}
+
+/// Weights and biases of a member.
+fn weights_of(member: &Member) -> usize {
+    weights(member.network.topology().iter().copied())
 }
 
 /// Members of one class, the smallest first, in groups of at most so many, the largest first.
@@ -218,7 +251,14 @@ mod tests {
                 let mut seen = 0;
                 for team in &teams {
                     seen += match team {
-                        Team::Single(_) => 1,
+                        Team::Singles(members) => {
+                            let alike = |member: &&mut Member| {
+                                let ((_, batch, adam), first) = (class(member), team.first());
+                                (batch, adam) == (class(first).1, class(first).2)
+                            };
+                            assert!(members.iter().all(alike));
+                            members.len()
+                        }
                         Team::Groups(groups) => {
                             assert!(groups.iter().all(|group| group.len() <= lanes));
                             let all = groups.iter().flatten();

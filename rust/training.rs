@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::grouping::{Team, teams};
 use crate::hyperparameters::{ADAM, BATCH_SIZE, LEARNING_RATE, MOMENTUM, OPTIMIZER, WEIGHT_DECAY};
 use crate::kernels::{
-    Adam, Groups, Kernel, Rates, Rule, Sgd, Simd, Single, Square, Trainer, dispatch,
+    Adam, Groups, Kernel, Rates, Rule, Sgd, Simd, Singles, Square, Trainer, dispatch,
 };
 use crate::member::Member;
 
@@ -133,8 +133,8 @@ impl Kernel for Epochs<'_, '_> {
                 self.train_groups::<S::Half, Adam<S::Half>, 2>()
             }
             (true, Team::Groups(_)) => self.train_groups::<S, Adam<S>, 2>(),
-            (false, Team::Single(_)) => self.train_single::<S, Sgd<S>, 1>(),
-            (true, Team::Single(_)) => self.train_single::<S, Adam<S>, 2>(),
+            (false, Team::Singles(_)) => self.train_singles::<S, Sgd<S>, 1>(),
+            (true, Team::Singles(_)) => self.train_singles::<S, Adam<S>, 2>(),
         }
     }
 }
@@ -163,15 +163,17 @@ impl Epochs<'_, '_> {
     }
 
     #[inline(always)]
-    fn train_single<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
+    fn train_singles<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
         let batch_size = batch_size(self.team.first(), self.dataset);
-        let Team::Single(member) = self.team else { return Ok(()) };
-        let rates = rates(member, self.dataset);
-        let mut single = Single::<S, R, SLOTS>::new(self.dataset, member, rates, batch_size);
-        let mut losses = vec![0.0; usize::from(self.last)];
-        run(&mut single, self.orders, batch_size, self.stop, &mut losses)?;
-        single.finish(member);
-        finish(member, losses.first(), self.orders);
+        let Team::Singles(members) = self.team else { return Ok(()) };
+        let rates = |member: &Member| rates(member, self.dataset);
+        let mut trainer = Singles::<S, R, SLOTS>::new(self.dataset, members, rates, batch_size);
+        let mut losses = vec![0.0; if self.last { members.len() } else { 0 }];
+        run(&mut trainer, self.orders, batch_size, self.stop, &mut losses)?;
+        trainer.finish(members);
+        for (index, member) in members.iter_mut().enumerate() {
+            finish(member, losses.get(index), self.orders);
+        }
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! There is one arithmetic (DESIGN §5): every sum runs in index order by fused multiply-add, forward
 //! from the bias over the inputs, backward over the outputs, gradients over the batch's rows. A
 //! vector's lanes are different sums, never parts of one. So the plain loops of
-//! `tests/plain/mod.rs`, [`group`] and [`single`] give the same bits with any vectors, and each may
+//! `tests/plain/mod.rs`, [`group`] and [`singles`] give the same bits with any vectors, and each may
 //! be chosen for speed alone.
 //!
 //! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums; [`layout`] and
@@ -22,7 +22,7 @@ mod peak;
 mod products;
 mod rules;
 mod simd;
-mod single;
+mod singles;
 mod units;
 
 pub(crate) use groups::Groups;
@@ -32,7 +32,7 @@ pub(crate) use packed::outputs;
 pub(crate) use peak::peak;
 pub(crate) use rules::{Adam, Rates, Rule, Sgd};
 pub(crate) use simd::{Simd, Square};
-pub(crate) use single::Single;
+pub(crate) use singles::Singles;
 
 use simd::Portable;
 #[cfg(target_arch = "x86_64")]

@@ -21,30 +21,24 @@ pub(super) struct PackedLayer {
     pub(super) weights: usize,
     /// Offset of the biases, `(blocks,)`.
     pub(super) biases: usize,
-    /// Number of the first of the layer's units, the inputs being the first of all.
+    /// Number of the first of the layer's units, of which the table's columns are none.
     pub(super) units: usize,
     pub(super) activation: Activation,
 }
 
-/// A network's parameters, padded, and what its units give for some rows.
+/// A network's parameters, padded.
 pub(super) struct Packed<S> {
     pub(super) layers: Vec<PackedLayer>,
     pub(super) parameters: Vec<S>,
-    /// Vectors that hold one number of each row.
-    pub(super) vectors: usize,
-    /// What all units give, `(units, vectors)`, the inputs first.
-    pub(super) units: Vec<S>,
 }
 
 impl<S: Square> Packed<S> {
-    /// A network, with room for so many rows at a time.
     #[inline(always)]
-    pub(super) fn new(network: &Network, rows: usize) -> Self {
+    pub(super) fn new(network: &Network) -> Self {
         let (mut parameters, mut units) = (0, 0);
         let mut layers = Vec::new();
         for (layer, &activation) in network.layers().zip(network.activations()) {
             let blocks = layer.outputs.div_ceil(S::LANES);
-            units += layer.inputs;
             let packed = PackedLayer {
                 inputs: layer.inputs,
                 outputs: layer.outputs,
@@ -54,14 +48,18 @@ impl<S: Square> Packed<S> {
                 units,
                 activation,
             };
+            units += layer.outputs;
             parameters = packed.biases + blocks;
             layers.push(packed);
         }
-        let vectors = rows.div_ceil(S::LANES);
-        let units = zeros((units + network.outputs()) * vectors);
-        let mut packed = Self { layers, parameters: zeros(parameters), vectors, units };
+        let mut packed = Self { layers, parameters: zeros(parameters) };
         packed.parameters = packed.pack(network.parameters());
         packed
+    }
+
+    /// Units of all layers.
+    pub(super) fn units(&self) -> usize {
+        self.layers.iter().map(|layer| layer.outputs).sum()
     }
 
     /// Values shaped like the network's parameters, padded with zeros.
@@ -101,31 +99,39 @@ impl<S: Square> Packed<S> {
         })
     }
 
-    /// What the units give for these rows, `(inputs,)` each; there are no more than room was made
-    /// for.
+    /// Writes what the units give, `(units, vectors)`, for inputs `(inputs, vectors)`.
     #[inline(always)]
-    pub(super) fn forward<'a>(&mut self, rows: impl ExactSizeIterator<Item = &'a [f32]>) {
-        let inputs = self.layers[0].inputs;
-        load(rows, &mut self.units[..inputs * self.vectors], self.vectors);
+    pub(super) fn forward(&self, inputs: &[S], units: &mut [S], vectors: usize) {
         for layer in &self.layers {
-            let (before, own) = self.units.split_at_mut(layer.units * self.vectors);
-            let heard = &before[(layer.units - layer.inputs) * self.vectors..];
-            let own = &mut own[..layer.outputs * self.vectors];
+            let (before, own) = units.split_at_mut(layer.units * vectors);
+            let own = &mut own[..layer.outputs * vectors];
             let weights = numbers(&self.parameters[layer.weights..layer.biases]);
             let left = Left { numbers: weights, row: 1, step: layer.blocks * S::LANES };
             let biases = numbers(&self.parameters[layer.biases..][..layer.blocks]);
-            let shape = (layer.outputs, layer.inputs, self.vectors);
-            let mut sums = Stored { first: biases, to: own, vectors: self.vectors };
-            product(left, heard, shape, &mut sums);
-            activate(layer.activation, own, self.vectors);
+            let shape = (layer.outputs, layer.inputs, vectors);
+            let mut sums = Stored { first: biases, to: own, vectors };
+            product(left, layer.heard(inputs, before, vectors), shape, &mut sums);
+            activate(layer.activation, own, vectors);
         }
     }
 
-    /// What the last layer gives, `(outputs, vectors)`.
+    /// What the last layer gives, `(outputs, vectors)`, among what all units give.
     #[inline(always)]
-    pub(super) fn outputs(&self) -> &[S] {
+    pub(super) fn outputs<'a>(&self, units: &'a [S], vectors: usize) -> &'a [S] {
         let Some(last) = self.layers.last() else { return &[] };
-        &self.units[last.units * self.vectors..]
+        &units[last.units * vectors..][..last.outputs * vectors]
+    }
+}
+
+impl PackedLayer {
+    /// What the layer hears, `(inputs, vectors)`: the table's columns or the layer before.
+    #[inline(always)]
+    pub(super) fn heard<'a, S>(&self, inputs: &'a [S], units: &'a [S], vectors: usize) -> &'a [S] {
+        if self.units == 0 {
+            &inputs[..self.inputs * vectors]
+        } else {
+            &units[(self.units - self.inputs) * vectors..self.units * vectors]
+        }
     }
 }
 
@@ -156,11 +162,15 @@ pub(crate) fn outputs<'a, S: Square>(
     if rows.len() == 0 {
         return;
     }
-    let mut packed = Packed::<S>::new(network, ROWS.min(rows.len()));
-    let (room, width) = (packed.vectors * S::LANES, network.outputs());
+    let packed = Packed::<S>::new(network);
+    let (vectors, width) = (ROWS.min(rows.len()).div_ceil(S::LANES), network.outputs());
+    let mut inputs = zeros(network.inputs() * vectors);
+    let mut units = zeros(packed.units() * vectors);
+    let room = vectors * S::LANES;
     for to in to.chunks_mut(room * width) {
-        packed.forward(rows.by_ref().take(to.len() / width));
-        let outputs = numbers(packed.outputs());
+        load(rows.by_ref().take(to.len() / width), &mut inputs, vectors);
+        packed.forward(&inputs, &mut units, vectors);
+        let outputs = numbers(packed.outputs(&units, vectors));
         for (row, to) in to.chunks_exact_mut(width).enumerate() {
             for (unit, number) in to.iter_mut().enumerate() {
                 *number = outputs[unit * room + row];
