@@ -21,7 +21,7 @@ fn go() -> AtomicBool {
 /// Learning rate, momentum, decay, batch size, optimiser.
 fn hyperparameters() -> impl Strategy<Value = [f64; 5]> {
     let sgd = (1e-3..0.2, prop_oneof![Just(0.0), 0.0..0.95], prop_oneof![Just(0.0), 0.0..0.5]);
-    (sgd, prop_oneof![Just(1_u32), 2..40_u32], prop::bool::ANY).prop_map(
+    (sgd, prop_oneof![Just(1_u32), 2..40_u32, 2..80_u32], prop::bool::ANY).prop_map(
         |((rate, momentum, decay), batch, adam)| {
             [rate, momentum, decay, f64::from(batch), f64::from(u8::from(adam))]
         },
@@ -30,16 +30,20 @@ fn hyperparameters() -> impl Strategy<Value = [f64; 5]> {
 
 /// A member with a dataset that fits it.
 fn problems() -> impl Strategy<Value = (Dataset, Member)> {
-    let data = (4..40_usize, 1..=20_usize, 1..=10_usize, prop::bool::ANY, prop::bool::ANY);
+    // Batches of several vectors, and a last one of fewer.
+    let rows = prop_oneof![3 => 4..40_usize, 1 => 40..100_usize];
+    let data = (rows, 1..=20_usize, 1..=10_usize, prop::bool::ANY, prop::bool::ANY);
     let density = prop_oneof![Just(1.0), 0.0..1.0];
     (common::shapes(), data, density, hyperparameters(), any::<u64>()).prop_map(problem)
 }
 
-/// Up to forty members on one dataset, few enough kinds of them that most share the lanes.
+/// Up to forty members on one dataset, few enough kinds of them that most share the lanes, or take
+/// turns at a batch.
 fn crowds() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
     let data = (4..20_usize, 1..=14_usize, 2..=4_usize, prop::bool::ANY);
     let widest = prop_oneof![Just(4_usize), Just(8), Just(25)];
-    let kinds = (0..PAIRS.len(), 0..HIDDEN.len(), 0..4_usize, 1..8_u32, prop::bool::ANY, widest);
+    let batch = prop_oneof![2 => 1..8_u32, 1 => 8..20_u32];
+    let kinds = (0..PAIRS.len(), 0..HIDDEN.len(), 0..4_usize, batch, prop::bool::ANY, widest);
     (data, kinds, 1..=40_usize, prop_oneof![Just(1.0), 0.5..1.0], any::<u64>()).prop_map(crowd_of)
 }
 
@@ -53,6 +57,8 @@ fn crowd_of(
     let dataset = dataset(rows, (inputs, outputs), objective(PAIRS[pair], outputs), weighted, seed);
     let mut random = common::random(seed);
     let members = (0..k as u64).map(|place| {
+        // Who takes turns need not be as deep as the others.
+        let depth = if batch < 8 { depth } else { random.below(4) };
         let layers = (0..depth).map(|_| (HIDDEN[hidden], 1 + random.below(widest))).collect();
         let (topology, activations) = layers_of(&(layers, PAIRS[pair]), inputs, outputs);
         let rates = [random.uniform(1e-3, 0.2), random.uniform(0.0, 0.9), random.uniform(0.0, 0.3)];

@@ -135,10 +135,13 @@ impl<S: Square> Batch<S> {
     fn load(&mut self, dataset: &Dataset, batch: &[u32]) {
         // A last batch may be short.
         self.rows = batch.len();
-        self.vectors = batch.len().div_ceil(S::LANES);
-        load(batch.iter().map(|&row| dataset.input(row)), &mut self.inputs, self.vectors);
-        load(batch.iter().map(|&row| dataset.target(row)), &mut self.targets, self.vectors);
-        let weights = &mut self.weights[..self.vectors];
+        let vectors = batch.len().div_ceil(S::LANES);
+        self.vectors = vectors;
+        let inputs = &mut self.inputs[..dataset.n_inputs() * vectors];
+        load(batch.iter().map(|&row| dataset.input(row)), inputs, vectors);
+        let targets = &mut self.targets[..dataset.n_outputs() * vectors];
+        load(batch.iter().map(|&row| dataset.target(row)), targets, vectors);
+        let weights = &mut self.weights[..vectors];
         weights.fill(S::splat(0.0));
         for (weight, &row) in numbers_mut(weights).iter_mut().zip(batch) {
             *weight = dataset.weight(row);
