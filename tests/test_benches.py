@@ -24,7 +24,7 @@ PEERS = ["--peers", "scikit-learn", "NumPy, members along an axis"]
         ("peers.py", PEERS, 16),
         ("roofline.py", [], 5 * INSTRUCTION_SETS),
         ("bench_paper.py", [], 2 + 9),
-        pytest.param("bench_memory.py", [], 2, marks=LINUX),
+        pytest.param("bench_memory.py", [], 6, marks=LINUX),
         ("bench_scaling.py", [], 9),
         ("bench_start.py", [], 2),
         ("bench_search.py", ["--searches", "scikit-learn"], 1),

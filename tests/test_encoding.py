@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from apbt_rs._encoding import Encoder, read_table
+from apbt_rs._arrays import Columns
+from apbt_rs._encoding import Encoder
 from apbt_rs._frames import encoding_frame
 from apbt_rs._options import read_options
+from apbt_rs._tables import read_columns
 from apbt_rs._values import is_text
 
 # Rounded: what is a grain apart in training cannot scale a million into float32.
@@ -32,12 +34,12 @@ KINDS: dict[str, Any] = {
 GOOD = pl.DataFrame({"age": [1.0, 2.0, 4.0], "town": ["Ulm", "Bonn", "Ulm"]})
 
 
-def all_rows(frame: pl.DataFrame) -> np.ndarray:
+def all_rows(frame: Columns) -> np.ndarray:
     return np.arange(frame.height, dtype=np.uint32)
 
 
 def fitted(X: Any, *, standardize: bool = True) -> Encoder:
-    frame = read_table(X)
+    frame = read_columns(X)
     return Encoder.fit(frame, all_rows(frame), standardize=standardize)
 
 
@@ -162,6 +164,33 @@ def test_the_holder_of_an_unnamed_table_does_not_matter(frame: pl.DataFrame) -> 
 
 
 @given(
+    st.sampled_from(["<f8", ">f8", "<f4", "<f2", "<i8", ">i2", "<u1", "?"]),
+    st.sampled_from(["C", "F", "backwards", "every other"]),
+    st.lists(st.tuples(*[st.integers(0, 100)] * 3), min_size=1, max_size=12),
+)
+def test_how_an_array_lies_in_memory_does_not_matter(
+    dtype: str, order: str, rows: list[tuple[int, int, int]]
+) -> None:
+    plain = np.array(rows).astype(dtype)
+    array = plain
+    if order == "F":
+        array = np.asfortranarray(plain)
+    elif order == "backwards":
+        array = plain[::-1, ::-1].copy()[::-1, ::-1]
+    elif order == "every other":
+        array = plain.repeat(2, axis=0).repeat(2, axis=1)[::2, ::2]
+    expected = fitted(plain.tolist())
+    encoder = fitted(array)
+    assert encoder == expected
+    assert encoder.transform(array).tobytes() == expected.transform(plain.tolist()).tobytes()
+    # What another table named is found by position.
+    named = fitted(pl.DataFrame(plain.tolist(), schema=["b", "a", "c"], orient="row"))
+    assert named.transform(array).tobytes() == encoder.transform(array).tobytes()
+    with pytest.raises(ValueError, match="X has 2 columns without names where 3 are needed"):
+        named.transform(array[:, :2])
+
+
+@given(
     st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30, unique=True),
     st.lists(st.floats(-1e3, 1e3), max_size=5),
 )
@@ -172,7 +201,7 @@ def test_numbers_are_standardised_as_by_scikit_learn(
     rows = np.arange(len(train), dtype=np.uint32)
     if np.ptp(values[rows]) == 0:
         return
-    matrix = Encoder.fit(read_table(values), rows).transform(values)
+    matrix = Encoder.fit(read_columns(values), rows).transform(values)
     expected = StandardScaler().fit(values[rows]).transform(values)
     np.testing.assert_allclose(matrix, expected, rtol=1e-5, atol=1e-5)
     assert matrix[rows].mean(dtype=np.float64) == pytest.approx(0, abs=1e-5)

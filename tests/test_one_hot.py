@@ -7,6 +7,7 @@ import json
 import warnings
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder
 
 import apbt_rs
+from apbt_rs import _one_hot
 from apbt_rs._encoding import Encoder
 from apbt_rs._one_hot import MOST_LEVELS, levels_of
 from apbt_rs._options import read_options
@@ -104,6 +106,8 @@ def test_chunks_files_and_holders_do_not_matter(
     chunked = pl.concat(parts, rechunk=False)
     assert fitted(chunked.to_series(), option) == encoder
     assert encoder.transform(chunked).tobytes() == matrix
+    with mock.patch.object(_one_hot, "_ROWS_AT_ONCE", step):
+        assert encoder.transform(frame).tobytes() == matrix
     again = Encoder.from_dict(json.loads(json.dumps(encoder.to_dict())))
     assert again == encoder
     assert again.transform(frame).tobytes() == matrix
@@ -123,6 +127,25 @@ def test_levels_and_the_rare_are_those_of_scikit_learn(
     words = {name: option[name] for name in ("min_frequency", "max_categories")}
     other = OneHotEncoder(sparse_output=False, **words).fit(np.array([values]).T)
     assert (encoder.transform({"c": values}) == other.transform(np.array([values]).T)).all()
+
+
+@given(st.lists(st.sampled_from("abcd"), min_size=2, max_size=30), st.integers(1, 3), st.data())
+def test_how_frequent_a_level_is_is_counted_on_the_training_rows(
+    values: list[str], least: int, data: st.DataObject
+) -> None:
+    rows = data.draw(st.sets(st.integers(0, len(values) - 1), min_size=1).map(sorted))
+    trained = [values[row] for row in rows]
+    frequent = sorted(level for level in set(trained) if trained.count(level) >= least)
+    assume(frequent)
+    encoder = Encoder.fit(
+        pl.DataFrame({"c": values}),
+        np.array(rows, dtype=np.uint32),
+        options=read_options({"c": {"operation": "one_hot", "min_frequency": least}}),
+    )
+    (facts,) = encoder.to_dict()["columns"]
+    assert facts["levels"] == frequent
+    assert facts["other"] == (frequent != sorted(set(values)))
+    assert encoder.transform({"c": values}).sum() == len(values)  # other rows' levels are known
 
 
 @pytest.mark.parametrize("kind", [kind for kind in VALUES if kind != "bool"])
@@ -252,7 +275,7 @@ def test_options_travel_with_the_network(saved: str, tmp_path: Any) -> None:
         {
             "month": rng.integers(1, 13, 200),
             "town": rng.choice(
-                list("abcdefgh"), 200, p=[0.4, 0.3, 0.1, 0.08, 0.06, 0.03, 0.02, 0.01]
+                list("abcdefgh"), 200, p=[0.4, 0.3, 0.2, 0.04, 0.03, 0.01, 0.01, 0.01]
             ),
             "age": rng.normal(size=200),
             "note": [f"note {i}" for i in range(200)],

@@ -58,7 +58,7 @@ def hot(**words: Any) -> dict[str, Any]:
         (hot(min_frequency=float("nan")), ValueError, ["min_frequency=nan"]),
         (hot(min_frequency="3"), TypeError, ["min_frequency='3'", "a share between 0 and 1"]),
         (hot(min_frequency=True), TypeError, ["min_frequency=True", "whole number"]),
-        (hot(min_frequency=21), ValueError, ["'town' of X: min_frequency=21", "has 20 of 40"]),
+        (hot(min_frequency=21), ValueError, ["'town' of X: min_frequency=21", "16 of 32 training"]),
         (hot(min_frequency=0.9), ValueError, ["min_frequency=0.9", "give less, or 'drop'"]),
         (hot(max_categories=1), ValueError, ["['town']: max_categories=1", "at least 2"]),
         (hot(max_categories=2.0), TypeError, ["max_categories=2.0", "whole number"]),

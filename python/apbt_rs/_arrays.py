@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
+import polars as pl
 
-__all__ = ["array_of", "columns_of", "complex_numbers", "known_to_polars"]
+__all__ = [
+    "ArrayColumns",
+    "Columns",
+    "array_of",
+    "columns_of",
+    "complex_numbers",
+    "is_matrix_of_numbers",
+    "known_to_polars",
+]
+
+
+class ArrayColumns:
+    """The columns of a 2-D array of numbers, each made a Series only when it is asked for.
+
+    It has what encoding needs of a DataFrame. As a whole, one would take as much memory again as a
+    large array, and more than what becomes of it.
+    """
+
+    def __init__(self, array: np.ndarray, columns: list[str] | None = None) -> None:
+        self.array = array
+        self.height, self.width = array.shape
+        self.columns = [f"column_{i}" for i in range(self.width)] if columns is None else columns
+
+    def __getitem__(self, name: str) -> pl.Series:
+        values = self.array[:, self.columns.index(name)]
+        return pl.Series(name, known_to_polars(values))
+
+    def get_columns(self) -> Iterator[pl.Series]:
+        """Make one column after the other."""
+        return (self[name] for name in self.columns)
+
+    def rename(self, mapping: Mapping[str, str]) -> ArrayColumns:
+        """Return the same columns under other names."""
+        return ArrayColumns(self.array, [mapping[name] for name in self.columns])
+
+
+Columns: TypeAlias = pl.DataFrame | ArrayColumns
+
+
+def is_matrix_of_numbers(X: Any) -> bool:
+    """Return whether an object is a 2-D array of numbers or Booleans, which polars knows."""
+    plain = isinstance(X, np.ndarray) and not isinstance(X, np.ma.MaskedArray)
+    return plain and X.ndim == 2 and X.dtype.kind in "biuf"
 
 
 def array_of(X: Any) -> np.ndarray:

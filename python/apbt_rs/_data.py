@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _core
+from apbt_rs._arrays import Columns
 from apbt_rs._encoding import Encoder
 from apbt_rs._options import read_options
 from apbt_rs._settings import Preset, Settings
 from apbt_rs._splits import check_classes, resolve_split
-from apbt_rs._tables import read_table, read_target
+from apbt_rs._tables import read_columns, read_target
 from apbt_rs._targets import Targets, check_lengths, class_codes
 from apbt_rs._values import is_number
 
@@ -107,7 +108,7 @@ def prepare(
         Naming the argument, the value and what would be right.
     """
     options = read_options(settings.encoding)
-    frame, target = read_table(X), read_target(y)
+    frame, target = read_columns(X), read_target(y)
     check_lengths(frame.height, target.height)
     weights = _weights(sample_weight, frame.height)
     strata = class_codes(target, task=settings.task)
@@ -126,7 +127,8 @@ def prepare(
         standardize=preset.standardize,
         one_hot_binary=preset.sigmoid_outputs,
     )
-    tables, outputs, frames = [("X", frame)], [targets.transform(target)], [target]
+    tables: list[tuple[str, Columns]] = [("X", frame)]
+    outputs, frames = [targets.transform(target)], [target]
     for name in ("validation", "test"):
         given = getattr(settings, name)
         if isinstance(given, tuple):
@@ -170,13 +172,13 @@ def prepare(
     return data, _encoded(encoder, tables), np.concatenate(outputs)
 
 
-def _encoded(encoder: Encoder, tables: list[tuple[str, pl.DataFrame]]) -> _core.Table:
+def _encoded(encoder: Encoder, tables: list[tuple[str, Columns]]) -> _core.Table:
     """Encode tables one below the other, column by column: in memory the result is there once."""
     inputs = _core.Table(sum(table.height for _, table in tables), encoder.n_inputs)
     row = 0
     for argument, table in tables:
-        for column, block in encoder.blocks(table, argument=argument):
-            inputs.write(row, column, block)
+        for within, column, block in encoder.blocks(table, argument=argument):
+            inputs.write(row + within, column, block)
         row += table.height
     return inputs
 

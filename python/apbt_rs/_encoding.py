@@ -15,13 +15,12 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _fields
+from apbt_rs._arrays import Columns
 from apbt_rs._columns import AsIs, Drop, Standardize, identifier, without_values
 from apbt_rs._one_hot import OneHot
 from apbt_rs._options import Option, check_columns
-from apbt_rs._tables import has_names, read_table, select_columns
+from apbt_rs._tables import has_names, read_columns, select_columns
 from apbt_rs._values import is_text, kind_of, numbers, place
-
-__all__ = ["Encoder", "read_table"]
 
 Operation: TypeAlias = AsIs | Drop | OneHot | Standardize
 READERS: dict[str, Callable[[object, str], Operation]] = {
@@ -47,7 +46,7 @@ class Encoder:
     @classmethod
     def fit(
         cls,
-        frame: pl.DataFrame,
+        frame: Columns,
         rows: np.ndarray,
         *,
         standardize: bool = True,
@@ -58,10 +57,10 @@ class Encoder:
 
         Parameters
         ----------
-        frame : polars.DataFrame of shape (rows, columns)
-            The whole table, from `read_table`; levels are taken from all of it.
+        frame : Columns of shape (rows, columns)
+            The whole table, from `read_columns`; levels are taken from all of it.
         rows : uint32 array
-            Indices of the training rows; mean and scale are taken from these.
+            Indices of the training rows; means, scales and how frequent levels are come from these.
         standardize : bool
             Whether numbers are standardised, or left as they are, where `options` do not say.
         options : mapping from names of columns to Option
@@ -112,7 +111,7 @@ class Encoder:
         Parameters
         ----------
         X : table of shape (rows, columns)
-            What `read_table` reads. Columns are matched by name, in any order, and others are
+            What `read_columns` reads. Columns are matched by name, in any order, and others are
             ignored; those of NumPy arrays and lists of rows, which have no names, by position.
         argument : str
             The caller's name for `X` in errors.
@@ -131,28 +130,39 @@ class Encoder:
         """
         frame = self.select(X, argument=argument)
         matrix = np.empty((frame.height, self.n_inputs), dtype=np.float32)
-        for column, block in self.blocks(frame, argument=argument):
-            matrix[:, column : column + block.shape[1]] = block
+        for row, column, block in self.blocks(frame, argument=argument):
+            height, width = block.shape
+            matrix[row : row + height, column : column + width] = block
         return matrix
 
-    def select(self, X: Any, *, argument: str = "X") -> pl.DataFrame:
+    def select(self, X: Any, *, argument: str = "X") -> Columns:
         """Read a table, and return of it the columns that are used, under their names."""
-        frame = read_table(X, argument=argument, allow_empty=True)
+        frame = read_columns(X, argument=argument, allow_empty=True)
         named = has_names(X)
         names = [op.column for op in self.columns if op.names or not named]
         return select_columns(frame, names, named=named, argument=argument)
 
     def blocks(
-        self, frame: pl.DataFrame, *, argument: str = "X"
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Encode a table that has all columns used: give each one's first input, and its block."""
+        self, frame: Columns, *, argument: str = "X"
+    ) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Encode a table that has all columns used, block by block.
+
+        Yields
+        ------
+        row, column : int
+            Where the block's first number belongs in the encoded table.
+        block : float32 array of shape (some rows, inputs of one column)
+        """
         if frame.height == 0:
             return  # an empty column's dtype says nothing
         first = 0
         for op in self.columns:
-            if op.names:
-                yield first, op.encode(frame[op.column], argument=argument)
-                first += len(op.names)
+            if isinstance(op, OneHot):
+                for row, block in op.parts(frame[op.column], argument=argument):
+                    yield row, first, block
+            elif op.names:
+                yield 0, first, op.encode(frame[op.column], argument=argument)
+            first += len(op.names)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the encoder as plain data, ready for JSON."""
@@ -183,7 +193,7 @@ def _fitted(
         )
         return Drop(series.name)
     if wanted == "one_hot" or is_text(series.dtype):
-        return OneHot.fit(series, option, argument=argument)
+        return OneHot.fit(series, rows, option, argument=argument)
     if wanted == "standardize" or (standardize and wanted is None):
         return Standardize.fit(series, rows, argument=argument)
     kind = kind_of(series.dtype)

@@ -8,7 +8,7 @@ table shares an input, `column=other`, if the user or the number of levels makes
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -28,6 +28,7 @@ from apbt_rs._values import (
 )
 
 MOST_LEVELS = 50  # that have an input each, where the user does not say
+_ROWS_AT_ONCE = 65_536  # encoded: what all rows become may be as large as the whole table
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,26 @@ class OneHot:
         return [f"{self.column}={level}" for level in (*self.levels, *further)]
 
     @classmethod
-    def fit(cls, series: pl.Series, option: Option | None = None, *, argument: str = "X") -> OneHot:
+    def fit(
+        cls,
+        series: pl.Series,
+        rows: np.ndarray,
+        option: Option | None = None,
+        *,
+        argument: str = "X",
+    ) -> OneHot:
         """Take the levels from the whole column; those that are too rare share an input.
 
-        Which those are, and the words of `option`, are as in scikit-learn's OneHotEncoder, but
-        missing values always have an input of their own. Where the user names no limit the most
-        frequent levels have an input each, and what shares one is a warning.
+        How frequent they are is counted on the training rows, `rows`. Which are too rare, and the
+        words of `option`, are as in scikit-learn's OneHotEncoder, but missing values always have
+        an input of their own. Where the user names no limit the most frequent levels have an input
+        each, and what shares one is a warning.
         """
         kind = "text" if is_text(series.dtype) else kind_of(series.dtype)
         texts = levels_of(series, kind, argument)
         missing = texts.null_count() > 0
-        counts = _counts(texts)
-        frequent = _frequent(counts, len(series), missing, option, place(series.name, argument))
+        counts = _counts(texts, rows)
+        frequent = _frequent(counts, len(rows), missing, option, place(series.name, argument))
         limited = option is not None and (option.min_frequency or option.max_categories)
         if not limited and len(frequent) < len(counts):
             warnings.warn(
@@ -105,11 +114,25 @@ class OneHot:
 
     def encode(self, series: pl.Series, *, argument: str = "X") -> np.ndarray:
         """Return the column as float32, shape (rows, len(names))."""
+        return np.vstack([block for _, block in self.parts(series, argument=argument)])
+
+    def parts(self, series: pl.Series, *, argument: str = "X") -> Iterator[tuple[int, np.ndarray]]:
+        """Give what `encode` returns part by part: the first row of each, and its block."""
+        places = self._places(series, argument)
+        for start in range(0, len(places), _ROWS_AT_ONCE):
+            part = places[start : start + _ROWS_AT_ONCE]
+            rows = np.flatnonzero(part >= 0)
+            block = np.zeros((len(part), len(self.names)), dtype=np.float32)
+            block[rows, part[rows]] = 1.0
+            yield start, block
+
+    def _places(self, series: pl.Series, argument: str) -> np.ndarray:
+        """Return which input is 1, int32 of shape (rows,); -1 where none is."""
         if not self.missing:
             refuse_missing(series, argument)
         texts = levels_of(series, self.kind, argument)
         lost = texts.is_null()
-        codes = texts.cast(pl.Enum(self.levels), strict=False).to_physical().cast(pl.Int64)
+        codes = texts.cast(pl.Enum(self.levels), strict=False).to_physical().cast(pl.Int32)
         unlisted = codes.is_null() & ~lost
         unseen = unlisted & ~texts.is_in(list(self.rare)) if self.rare else unlisted
         if self.handle_unknown == "error" and unseen.any():
@@ -120,14 +143,10 @@ class OneHot:
                 f"encoding={{{self.column!r}: {{'operation': 'one_hot', "
                 "'handle_unknown': 'ignore'}}"
             )
-        places = codes.fill_null(len(self.levels)).to_numpy().copy()
+        # What is ignored has no input to share.
+        places = codes.fill_null(len(self.levels) if self.other else -1).to_numpy().copy()
         places[lost.to_numpy()] = len(self.names) - 1
-        rows = np.arange(len(series))
-        if not self.other:
-            rows = rows[~unlisted.to_numpy()]  # what is ignored has no input to share
-        matrix = np.zeros((len(series), len(self.names)), dtype=np.float32)
-        matrix[rows, places[rows]] = 1.0
-        return matrix
+        return places
 
     def to_dict(self) -> dict[str, Any]:
         """Return the operation as plain data."""
@@ -217,10 +236,15 @@ def _date_text(value: np.datetime64) -> str:
     return str(np.datetime_as_string(value, unit="auto"))
 
 
-def _counts(texts: pl.Series) -> dict[str, int]:
-    """Return how many rows each level has, the most frequent first, of equal ones by the text."""
-    counts = texts.rename("level").drop_nulls().value_counts(name="rows")
-    ordered = counts.sort(["rows", "level"], descending=[True, False])
+def _counts(texts: pl.Series, rows: np.ndarray) -> dict[str, int]:
+    """Return how often each level is among some rows, the most frequent first, then by the text."""
+    levels = pl.DataFrame({"level": texts.drop_nulls().unique()})
+    counts = texts[rows].rename("level").drop_nulls().value_counts(name="rows")
+    ordered = (
+        levels.join(counts, on="level", how="left")
+        .with_columns(pl.col("rows").fill_null(0))
+        .sort(["rows", "level"], descending=[True, False])
+    )
     return dict(zip(ordered["level"].to_list(), ordered["rows"].to_list(), strict=True))
 
 
@@ -237,7 +261,7 @@ def _frequent(
     if not frequent:
         raise ValueError(
             f"{where}: min_frequency={least!r} leaves no level an input of its own; the most "
-            f"frequent has {max(counts.values())} of {rows} rows: give less, or 'drop' it"
+            f"frequent has {max(counts.values())} of {rows} training rows: give less, or 'drop' it"
         )
     if most is not None and len(frequent) + (len(frequent) < len(counts)) + missing > most:
         frequent = frequent[: most - 1 - missing]

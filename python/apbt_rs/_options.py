@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
-
+from apbt_rs._arrays import Columns
 from apbt_rs._nearest import nearest
 from apbt_rs._values import check_encodable, is_text, place
 
@@ -71,17 +70,18 @@ def read_options(encoding: object) -> dict[str, Option]:
     return {column: _option(f"encoding[{column!r}]", given) for column, given in encoding.items()}
 
 
-def check_columns(options: Mapping[str, Option], frame: pl.DataFrame, argument: str) -> None:
+def check_columns(options: Mapping[str, Option], frame: Columns, argument: str) -> None:
     """Raise an error if an option is for no column of a table, or does not suit its dtype."""
     for column, option in options.items():
         if column not in frame.columns:
             raise ValueError(
                 f"encoding: {argument} has no column {column!r}: {nearest(column, frame.columns)}"
             )
-        dtype = frame.schema[column]
         if option.operation == "drop":
             continue
-        check_encodable(frame[column], argument)
+        series = frame[column]
+        dtype = series.dtype
+        check_encodable(series, argument)
         if option.operation in ("standardize", "as_is") and is_text(dtype):
             raise TypeError(
                 f"encoding[{column!r}]={option.operation!r}: {place(column, argument)} has dtype "

@@ -81,12 +81,12 @@ def run(
         tables without names): "standardize" or "as_is" for numbers, dates and durations,
         "one_hot" for any column, such as a month or a postcode, "drop" to leave one out. For
         more, `{"operation": "one_hot", …}` with the words of scikit-learn's OneHotEncoder:
-        `min_frequency`, how many rows (int) or which share of them (float) a level needs for an
-        input of its own; `max_categories`, how many inputs the column has at most, the one that
-        other levels share and the one for missing values included (without both, 50 levels have
-        an input each, and the others share one); `handle_unknown`, "error" or "ignore": a level
-        that training never saw is refused, or counts as one of those that share an input, and
-        where there are none gives zeros. What was done is in `Result.encoding`.
+        `min_frequency`, how many training rows (int) or which share of them (float) a level needs
+        for an input of its own; `max_categories`, how many inputs the column has at most, the one
+        that other levels share and the one for missing values included (without both, 50 levels
+        have an input each, and the others share one); `handle_unknown`, "error" or "ignore": a
+        level that training never saw is refused, or counts as one of those that share an input,
+        and where there are none gives zeros. What was done is in `Result.encoding`.
     space : dict, default=None
         What is searched, by name: `hidden_layers`, `hidden_units`, `activation`, `density` (share
         of connections that are live at the start), `optimizer`, `learning_rate`, `momentum`,

@@ -11,12 +11,12 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import polars as pl
 
-from apbt_rs._arrays import array_of, columns_of
+from apbt_rs._arrays import ArrayColumns, Columns, array_of, columns_of, is_matrix_of_numbers
 from apbt_rs._pandas import from_pandas
 from apbt_rs._series import column_of
 from apbt_rs._values import MOST_CLASSES
@@ -66,6 +66,20 @@ def read_table(X: Any, *, argument: str = "X", allow_empty: bool = False) -> pl.
     return _checked(_convert(X, argument, _table, TABLES), argument, allow_empty)
 
 
+def read_columns(X: Any, *, argument: str = "X", allow_empty: bool = False) -> Columns:
+    """Read a table as `read_table` does, but leave a large array where it is.
+
+    Returns
+    -------
+    polars.DataFrame, or ArrayColumns of a 2-D array of numbers
+    """
+    if not is_matrix_of_numbers(X):
+        return read_table(X, argument=argument, allow_empty=allow_empty)
+    columns = ArrayColumns(np.asarray(X))
+    _check_size(columns, argument, allow_empty)
+    return columns
+
+
 def read_target(y: Any, *, argument: str = "y", allow_empty: bool = False) -> pl.DataFrame:
     """Read targets: one column, or a table of several.
 
@@ -94,15 +108,23 @@ def read_target(y: Any, *, argument: str = "y", allow_empty: bool = False) -> pl
     return frame
 
 
+@overload
 def select_columns(
     frame: pl.DataFrame, columns: Sequence[str], *, named: bool, argument: str
-) -> pl.DataFrame:
+) -> pl.DataFrame: ...
+@overload
+def select_columns(
+    frame: Columns, columns: Sequence[str], *, named: bool, argument: str
+) -> Columns: ...
+def select_columns(
+    frame: Columns, columns: Sequence[str], *, named: bool, argument: str
+) -> Columns:
     """Return those columns of a table, in that order: by name, or by position if it has no names.
 
     Parameters
     ----------
-    frame : polars.DataFrame of shape (rows, at least len(columns))
-        What `read_table` or `read_target` gave.
+    frame : polars.DataFrame or ArrayColumns of shape (rows, at least len(columns))
+        What `read_columns` or `read_target` gave.
     columns : sequence of str
         Names of the columns wanted. Others are ignored.
     named : bool
@@ -112,14 +134,14 @@ def select_columns(
 
     Returns
     -------
-    polars.DataFrame of shape (rows, len(columns))
+    polars.DataFrame or ArrayColumns of shape (rows, len(columns))
 
     Raises
     ------
     ValueError
         If columns are missing, or a table without names has another number of them.
     """
-    if not named:
+    if isinstance(frame, ArrayColumns) or not named:
         if frame.width != len(columns):
             raise ValueError(
                 f"{argument} has {frame.width} columns without names where {len(columns)} are "
@@ -146,12 +168,16 @@ def has_names(X: Any) -> bool:
 
 
 def _checked(frame: pl.DataFrame, argument: str, allow_empty: bool) -> pl.DataFrame:
+    _check_size(frame, argument, allow_empty)
+    return frame
+
+
+def _check_size(frame: Columns, argument: str, allow_empty: bool) -> None:
     if frame.width == 0 or (frame.height == 0 and not allow_empty):
         raise ValueError(
             f"{argument} is empty, with {frame.height} rows and {frame.width} columns: "
             "at least one of each is needed"
         )
-    return frame
 
 
 def _convert(
