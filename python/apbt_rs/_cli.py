@@ -56,7 +56,7 @@ def _warn(message: Warning | str, *_: object) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     _check_outcome(arguments)
-    frame = read_frame(arguments.data)
+    frame = read_frame(arguments.data, nulls=arguments.null)
     weight = [] if arguments.weight is None else [arguments.weight]
     named = [*arguments.target, *arguments.drop, *weight]
     missing = [name for name in named if name not in frame.columns]
@@ -183,7 +183,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         for operation in network.encoder.columns
         if operation.names
     }
-    frame = read_frame(arguments.data, kinds)
+    frame = read_frame(arguments.data, kinds, arguments.null)
     if arguments.proba:
         values = network.predict_proba(frame)
         answers = pl.DataFrame(values, schema=[str(label) for label in network.classes])

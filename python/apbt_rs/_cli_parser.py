@@ -45,7 +45,7 @@ def _add_run(commands: Any) -> None:
         description="Evolve networks on a table, and show those worth having. " + _CODES,
         epilog="apbt-rs run iris.csv --target species -k 160 --test-size 0.25 --out iris.apbt",
     )
-    one.add_argument("data", metavar="DATA", help=_DATA)
+    _add_data(one)
     one.add_argument(
         "--target",
         metavar="COLUMN",
@@ -85,6 +85,17 @@ def _add_run(commands: Any) -> None:
     one.set_defaults(command="run")
 
 
+def _add_data(one: Any) -> None:
+    one.add_argument("data", metavar="DATA", help=_DATA)
+    one.add_argument(
+        "--null",
+        metavar="TEXT",
+        action="append",
+        default=[],
+        help="what says in CSV that a value is missing, besides nothing, such as NA; again",
+    )
+
+
 def _encoding(value: str) -> tuple[str, str]:
     column, equals, operation = value.rpartition("=")  # names may have the sign, operations not
     if not equals:
@@ -114,7 +125,7 @@ def _add_predict(commands: Any) -> None:
         epilog="apbt-rs predict iris.apbt new.csv --out predictions.parquet",
     )
     one.add_argument("model", type=Path, metavar="MODEL", help="what run wrote by --out")
-    one.add_argument("data", metavar="DATA", help=_DATA)
+    _add_data(one)
     one.add_argument("--proba", action="store_true", help="a probability for each class")
     one.add_argument("--out", type=Path, metavar="FILE", help="write a table instead: " + NAMES)
     one.add_argument("--json", action="store_true", help="print JSON lines")

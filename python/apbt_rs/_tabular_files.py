@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +17,7 @@ from apbt_rs._files import check_new, write
 __all__ = ["NAMES", "check_writable", "read_frame", "write_frame"]
 
 
+_MOST_NULLS = 3  # distinct texts among numbers that are taken for words for "missing"
 Kinds: TypeAlias = Mapping[str, str]  # of columns: "text", "number", "date", "duration"
 _PARSERS: dict[str, list[Callable[[pl.Series], pl.Series]]] = {
     "number": [lambda texts: texts.cast(pl.Float64)],
@@ -26,7 +29,7 @@ _PARSERS: dict[str, list[Callable[[pl.Series], pl.Series]]] = {
 }
 
 
-def _csv(source: bytes, kinds: Kinds, separator: str = ",") -> pl.DataFrame:
+def _csv(source: bytes, kinds: Kinds, nulls: Sequence[str], separator: str = ",") -> pl.DataFrame:
     head = pl.read_csv(source, separator=separator, has_header=False, n_rows=1, infer_schema=False)
     names = [str(name) for name in head.row(0)]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -41,12 +44,13 @@ def _csv(source: bytes, kinds: Kinds, separator: str = ",") -> pl.DataFrame:
             infer_schema_length=None,
             try_parse_dates=True,
             schema_overrides=texts,
+            null_values=list(nulls),
         ),
         kinds,
     )
 
 
-def _json_lines(source: bytes, kinds: Kinds) -> pl.DataFrame:
+def _json_lines(source: bytes, kinds: Kinds, nulls: Sequence[str]) -> pl.DataFrame:
     return _parsed(pl.read_ndjson(source, infer_schema_length=None), kinds)
 
 
@@ -73,14 +77,15 @@ def _as_kind(series: pl.Series, kind: str | None) -> pl.Series:
     return series
 
 
-_READERS: dict[str, Callable[[bytes, Kinds], pl.DataFrame]] = {
+Reader: TypeAlias = Callable[[bytes, Kinds, Sequence[str]], pl.DataFrame]
+_READERS: dict[str, Reader] = {
     ".csv": _csv,
-    ".tsv": lambda source, kinds: _csv(source, kinds, "\t"),
-    ".parquet": lambda source, _: pl.read_parquet(source),
-    ".pq": lambda source, _: pl.read_parquet(source),
-    ".arrow": lambda source, _: pl.read_ipc(source),
-    ".feather": lambda source, _: pl.read_ipc(source),
-    ".ipc": lambda source, _: pl.read_ipc(source),
+    ".tsv": lambda source, kinds, nulls: _csv(source, kinds, nulls, "\t"),
+    ".parquet": lambda source, *_: pl.read_parquet(source),
+    ".pq": lambda source, *_: pl.read_parquet(source),
+    ".arrow": lambda source, *_: pl.read_ipc(source),
+    ".feather": lambda source, *_: pl.read_ipc(source),
+    ".ipc": lambda source, *_: pl.read_ipc(source),
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
 }
@@ -98,27 +103,64 @@ _WRITERS: dict[str, Callable[[pl.DataFrame, Any], Any]] = {
 NAMES = ", ".join(_READERS)
 
 
-def read_frame(path: str, kinds: Kinds | None = None) -> pl.DataFrame:
-    """Read a table; `-` is CSV from standard input. `kinds` is what training found in columns.
+def read_frame(path: str, kinds: Kinds | None = None, nulls: Sequence[str] = ()) -> pl.DataFrame:
+    """Read a table.
+
+    Parameters
+    ----------
+    path : str
+        A file whose name says its format; `-` is CSV from standard input.
+    kinds : mapping of str to str, default=None
+        What training found in columns; by default that is found out, and a warning tells of
+        columns that would hold numbers but for a few texts.
+    nulls : sequence of str, default=()
+        Texts that say in CSV that a value is missing, besides the empty one.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is not in the format that its name says, or its name says none.
+        If it is not in the format that its name says, or its name says none, or `nulls` are given
+        for a format that has a way of its own to say that a value is missing.
     """
-    if path != "-" and Path(path).suffix.lower() not in _READERS:
+    ending = ".csv" if path == "-" else Path(path).suffix.lower()
+    if ending not in _READERS:
         raise ValueError(f"{path}: expected a name that ends in {NAMES}, or - for standard input")
+    if nulls and ending not in (".csv", ".tsv"):
+        raise ValueError(
+            f"--null {nulls[0]}: {path} has a way of its own to say that a value is missing, "
+            "CSV alone has none: leave it out"
+        )
+    if path == "-" and sys.stdin is None:
+        raise ValueError("-: standard input is closed")
+    # Read first: polars' own errors do not say which file is missing.
+    source = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     try:
-        if path == "-":
-            if sys.stdin is None:
-                raise ValueError("-: standard input is closed")
-            return _csv(sys.stdin.buffer.read(), kinds or {})
-        # Read first: polars' own errors do not say which file is missing.
-        return _READERS[Path(path).suffix.lower()](Path(path).read_bytes(), kinds or {})
+        frame = _READERS[ending](source, kinds or {}, nulls)
     except pl.exceptions.PolarsError as error:
         raise ValueError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+    if kinds is None and ending in (".csv", ".tsv"):
+        for series in frame.get_columns():
+            _warn_of_numbers(series, path)
+    return frame
+
+
+def _warn_of_numbers(series: pl.Series, path: str) -> None:
+    """Warn of a column of texts if most of them are numbers."""
+    if series.dtype != pl.String:
+        return
+    texts = series.drop_nulls()
+    others = texts.filter(texts.str.strip_chars().cast(pl.Float64, strict=False).is_null())
+    if 0 < len(others) <= len(texts) / 4 and others.n_unique() <= _MOST_NULLS:
+        found = others.value_counts(sort=True).to_series().to_list()
+        warnings.warn(
+            f"column {series.name!r} of {path} holds numbers, but for {len(others)} values such as "
+            f"{found[0]!r}, which make it a column of texts: if they say that a value is missing, "
+            f"give --null {shlex.quote(str(found[0]))}",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def check_writable(path: Path | None, option: str) -> None:
