@@ -23,12 +23,12 @@ def tables(quick: bool) -> list[tuple[str, Workload, dict[str, list[int]]]]:
     """Return workloads with the sizes that each is tried in."""
     known = {work.name: work for work in workloads()}
     decades = [1, 3, 10] if quick else [1, 2, 5, 10, 20, 50, 100]
-    few, many = (16, 100) if quick else (160, 1000)
+    few, many, some = (16, 100, 4) if quick else (160, 1000, 32)
     return [
         # In multiples of the lanes: members that fill no vector cost what the lanes cost.
         ("tiny", replace(known["W1"], k=16, epochs=few), sizes(decades, 32, 800, few)),
         ("paper", replace(known["W2"], k=80, epochs=few), sizes(decades, 160, 800, few)),
-        ("wide", replace(known["W5 tanh"], k=4, epochs=1), sizes(decades, 4, many, 4)),
+        ("wide", replace(known["W5 tanh"], k=8, epochs=some), sizes(decades, 8, many, some)),
     ]
 
 

@@ -194,6 +194,12 @@ impl Dataset {
         self.weights[row as usize]
     }
 
+    /// All that there is of one row: inputs, targets, weight.
+    #[inline(always)]
+    pub(crate) fn row(&self, row: u32) -> [&[f32]; 3] {
+        [self.input(row), self.target(row), std::slice::from_ref(&self.weights[row as usize])]
+    }
+
     /// Rows that gradients come from.
     #[must_use]
     pub fn train(&self) -> &[u32] {

@@ -54,7 +54,10 @@ pub fn train(
             share_out(
                 teams(together, rayon::current_num_threads()),
                 &orders,
-                |team, orders, last| dispatch(Epochs { dataset, team, orders, last, stop }),
+                |team, orders, last| {
+                    let last = last && done + now == epochs;
+                    dispatch(Epochs { dataset, team, orders, last, stop })
+                },
             )?;
         }
         done += now;
@@ -113,7 +116,7 @@ struct Epochs<'a, 'b> {
     dataset: &'a Dataset,
     team: &'a mut Team<'b>,
     orders: &'a [Vec<u32>],
-    /// Whether they are the last of those that were drawn, whose losses are told.
+    /// Whether they are the call's last, whose losses are told.
     last: bool,
     stop: &'a AtomicBool,
 }

@@ -81,8 +81,7 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Groups<'_, S, R
         }
         for (index, &row) in batch.iter().enumerate() {
             if let Some(&soon) = batch.get(index + 1).or(next.first()) {
-                prefetch(self.dataset.input(soon));
-                prefetch(self.dataset.target(soon));
+                prefetch(self.dataset, soon);
             }
             for group in &mut self.in_step {
                 group.hear(row);

@@ -226,7 +226,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             let layer = self.network.layers[index];
             let part = next.len().div_ceil(self.network.layers.len());
             for &row in next.iter().skip(index * part).take(part) {
-                prefetch(dataset.input(row));
+                prefetch(dataset, row);
             }
             let (heard_deltas, deltas) = desk.deltas.split_at_mut(layer.units * vectors);
             let deltas = &deltas[..layer.outputs * vectors];

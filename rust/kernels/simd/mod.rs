@@ -12,6 +12,8 @@ pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
+use crate::dataset::Dataset;
+
 /// The most lanes that a vector has.
 pub(crate) const MOST_LANES: usize = 16;
 
@@ -94,20 +96,22 @@ pub(crate) fn zeros<S: Simd>(count: usize) -> Vec<S> {
     vec![S::splat(0.0); count]
 }
 
-/// Asks for a row of the table that will be read soon: a shuffled table's rows are nowhere near each
-/// other, and waiting for them cost a third of the time where the table is larger than the caches.
+/// Asks for a row that will be read soon: a shuffled table's rows are nowhere near each other, and
+/// waiting for them cost a third of the time where the table is larger than the caches.
 #[inline(always)]
-pub(crate) fn prefetch(row: &[f32]) {
+pub(crate) fn prefetch(dataset: &Dataset, row: u32) {
     const LINE: usize = 16; // numbers in 64 bytes
     #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(LINE) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every x86-64 has the instruction, which reads nothing.
-        #[allow(unsafe_code, reason = "kernel file")]
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+    for part in dataset.row(row) {
+        for line in part.chunks(LINE) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: every x86-64 has the instruction, which reads nothing.
+            #[allow(unsafe_code, reason = "kernel file")]
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+            }
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (row, LINE);
+    let _ = (dataset, row, LINE);
 }
