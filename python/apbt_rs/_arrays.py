@@ -30,10 +30,10 @@ class ArrayColumns:
         self.array = array
         self.height, self.width = array.shape
         self.columns = [f"column_{i}" for i in range(self.width)] if columns is None else columns
+        self._places = {name: place for place, name in enumerate(self.columns)}
 
     def __getitem__(self, name: str) -> pl.Series:
-        values = self.array[:, self.columns.index(name)]
-        return pl.Series(name, known_to_polars(values))
+        return pl.Series(name, known_to_polars(self.array[:, self._places[name]]))
 
     def get_columns(self) -> Iterator[pl.Series]:
         """Make one column after the other."""
