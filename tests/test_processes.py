@@ -109,12 +109,11 @@ def test_workers_of_joblib_share_the_processors() -> None:
 
 
 def five_at_once(count: int) -> int:
-    """How many threads more there are when five runs have begun to work."""
+    """How many of the package's threads there are when five runs have begun to work."""
     runs = [apbt_rs.evolve(X, Y, k=10, epochs=20, seed=seed, n_jobs=count) for seed in range(5)]
-    before = len(list(TASKS.iterdir()))
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(next, runs))
-    return len(list(TASKS.iterdir())) - before
+    return running()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
