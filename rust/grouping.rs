@@ -17,6 +17,8 @@ const ROWS_FOR_ONE: f64 = 8.0;
 /// How many of the largest are looked at for a place in a group: grouping stays a small part of a
 /// large population's work.
 const WINDOW: usize = 64;
+/// Groups of one class that exchange members: where there are more, like is beside like already.
+const FEW: usize = 6;
 /// What a whole vector costs where half a vector costs 1: from 1.4, measured where a processor works
 /// on whole ones at once, to 2, where it works through their halves.
 const WHOLE: f64 = 1.8;
@@ -160,7 +162,51 @@ fn groups(mut class: Vec<&mut Member>, most: usize) -> Vec<Vec<&mut Member>> {
         }
         groups.push(group);
     }
+    if groups.len() <= FEW {
+        exchange(&mut groups);
+    }
     groups
+}
+
+/// Lets two members change places as long as that makes their groups narrower.
+fn exchange(groups: &mut [Vec<&mut Member>]) {
+    let mut settled = false;
+    while !settled {
+        settled = true;
+        for second in 1..groups.len() {
+            let (others, one) = groups.split_at_mut(second);
+            for other in others {
+                while let Some((i, j)) = best_exchange(other, &one[0]) {
+                    std::mem::swap(&mut other[i], &mut one[0][j]);
+                    settled = false;
+                }
+            }
+        }
+    }
+}
+
+/// The places of two groups' members who should change places, if any should.
+fn best_exchange(one: &[&mut Member], other: &[&mut Member]) -> Option<(usize, usize)> {
+    let (ones, others) = (without_each(one), without_each(other));
+    let width = |i: usize, j: usize| {
+        weights(wider(&ones[i], other[j].network.topology()))
+            + weights(wider(&others[j], one[i].network.topology()))
+    };
+    let pairs = (0..one.len()).flat_map(|i| (0..other.len()).map(move |j| (i, j)));
+    let best = pairs.map(|(i, j)| (width(i, j), (i, j))).min();
+    let now = weights(shape(one).into_iter()) + weights(shape(other).into_iter());
+    best.filter(|&(then, _)| then < now).map(|(_, pair)| pair)
+}
+
+/// The shape of a group without one of its members, for each of them.
+fn without_each(group: &[&mut Member]) -> Vec<Vec<usize>> {
+    let mut shapes = vec![vec![0; group[0].network.topology().len()]; group.len()];
+    for (place, shape) in shapes.iter_mut().enumerate() {
+        for (_, member) in group.iter().enumerate().filter(|(other, _)| *other != place) {
+            *shape = wider(shape, member.network.topology()).collect();
+        }
+    }
+    shapes
 }
 
 /// Groups of half a vector, two as one of a whole vector where that is less work.
