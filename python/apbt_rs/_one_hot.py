@@ -238,14 +238,10 @@ def _date_text(value: np.datetime64) -> str:
 
 def _counts(texts: pl.Series, rows: np.ndarray) -> dict[str, int]:
     """Return how often each level is among some rows, the most frequent first, then by the text."""
-    levels = pl.DataFrame({"level": texts.drop_nulls().unique()})
-    counts = texts[rows].rename("level").drop_nulls().value_counts(name="rows")
-    ordered = (
-        levels.join(counts, on="level", how="left")
-        .with_columns(pl.col("rows").fill_null(0))
-        .sort(["rows", "level"], descending=[True, False])
-    )
-    return dict(zip(ordered["level"].to_list(), ordered["rows"].to_list(), strict=True))
+    levels = texts.drop_nulls().unique().to_list()
+    seen = dict(texts[rows].rename("level").drop_nulls().value_counts().iter_rows())
+    counts = {level: seen.get(level, 0) for level in levels}
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _frequent(
