@@ -78,7 +78,7 @@ pub(crate) fn teams(members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> 
     if classes.iter().map(Vec::len).sum::<usize>() >= 2 * threads {
         classes = classes.into_iter().map(|halves| joined(halves, lanes)).collect();
     }
-    let in_step = (classes.iter().map(Vec::len).sum::<usize>() / threads.max(1)).clamp(1, 2);
+    let in_step = (classes.iter().map(Vec::len).sum::<usize>() / threads).clamp(1, 2);
     let mut teams = singles(many_rows, threads);
     for groups in classes {
         let mut team: Vec<Vec<&mut Member>> = Vec::new();
@@ -108,10 +108,17 @@ fn singles(mut members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> {
         classes.entry((batch_size, adam)).or_default().push(member);
     }
     let mut teams = Vec::new();
-    for ((_, adam), class) in classes {
+    for ((batch_size, adam), class) in classes {
         let numbers: usize =
             class.iter().map(|member| weights_of(member) * (2 + usize::from(adam))).sum();
-        let count = numbers.div_ceil(TURNS).next_multiple_of(threads).min(class.len());
+        // A batch that does not stay in the cache itself is fetched again for each member anyway.
+        let most = (TURNS / f64::from_bits(batch_size) as usize).max(1);
+        let needed = numbers.div_ceil(TURNS).max(class.len().div_ceil(most));
+        let mut count = needed.next_multiple_of(threads).min(class.len());
+        if threads > 1 && !class.len().is_multiple_of(count) {
+            // Uneven teams are cut in slices where there are more of them than threads.
+            count = count.max(2 * threads).min(class.len());
+        }
         let mut shares: Vec<(usize, Vec<&mut Member>)> = (0..count).map(|_| (0, vec![])).collect();
         // The largest first, each to those who have the least to do.
         for member in class {
@@ -174,10 +181,11 @@ fn exchange(groups: &mut [Vec<&mut Member>]) {
     while !settled {
         settled = true;
         for second in 1..groups.len() {
-            let (others, one) = groups.split_at_mut(second);
+            let (others, rest) = groups.split_at_mut(second);
+            let group = &mut rest[0];
             for other in others {
-                while let Some((i, j)) = best_exchange(other, &one[0]) {
-                    std::mem::swap(&mut other[i], &mut one[0][j]);
+                while let Some((i, j)) = best_exchange(other, group) {
+                    std::mem::swap(&mut other[i], &mut group[j]);
                     settled = false;
                 }
             }
@@ -265,6 +273,8 @@ impl Kernel for Lanes {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::hyperparameters::{Domain, Table};
     use crate::member::Space;
@@ -317,5 +327,45 @@ mod tests {
                 assert!(teams.len() >= threads.min(k.div_ceil(half)), "{k} {classes} {threads}");
             }
         }
+    }
+
+    #[test]
+    fn teams_of_large_batches_are_even_or_more_than_the_threads() {
+        for k in [2, 5, 9, 20, 50, 80] {
+            for threads in [1, 2, 4, 8, 16, 64] {
+                let mut members = population(k, 1);
+                for member in &mut members {
+                    member.hyperparameters[BATCH_SIZE] = 32.0;
+                }
+                let teams = teams(members.iter_mut().collect(), threads);
+                let sizes: BTreeSet<usize> = teams
+                    .iter()
+                    .map(|team| match team {
+                        Team::Singles(members) => members.len(),
+                        Team::Groups(_) => panic!("32 rows fill the lanes"),
+                    })
+                    .collect();
+                assert!(sizes.len() == 1 || teams.len() > threads, "{k} {threads} {sizes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_exchange_that_makes_groups_narrower_is_made() {
+        let mut members = population(8, 2);
+        // With hidden layers of 8, 11, 3 and 6 units.
+        let [eight, eleven, three, six] = members
+            .iter_mut()
+            .skip(1)
+            .step_by(2)
+            .collect::<Vec<_>>()
+            .try_into()
+            .ok()
+            .expect("four");
+        let mut groups = vec![vec![eight, three], vec![eleven, six]];
+        exchange(&mut groups);
+        let mut shapes: Vec<_> = groups.iter().map(|group| shape(group)).collect();
+        shapes.sort();
+        assert_eq!(shapes, [[4, 6, 3], [4, 11, 3]]);
     }
 }

@@ -77,3 +77,19 @@ def test_a_shorter_dtype_of_y_in_a_table_of_its_own_is_no_other_class() -> None:
     )
     by_rows = apbt_rs.run(X, codes, **QUICK, validation=HELD)
     assert losses(given) == losses(by_rows)
+
+
+def test_a_target_that_changes_while_the_run_goes_on_changes_nothing() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 2)), rng.normal(size=40)
+    told = []
+
+    def metric(targets: np.ndarray, predictions: np.ndarray) -> float:
+        told.append(float(np.sum(targets)))
+        return float(np.mean(np.abs(np.ravel(targets) - np.ravel(predictions))))
+
+    evolution = apbt_rs.evolve(X, y, k=4, epochs=6, readiness=2, metric=metric, seed=0)
+    next(evolution)
+    y[:] = 1000.0
+    evolution.finish()
+    assert len(set(told)) == 1

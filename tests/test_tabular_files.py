@@ -4,6 +4,7 @@ import io
 import warnings
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -58,7 +59,7 @@ def test_numbers_with_a_few_texts_among_them_are_a_warning_with_the_remedy(
     assert _cli.main(call) == 0
     told = capsys.readouterr().err
     assert f"column 'age' of {path} holds numbers, but for 6 values such as '?'" in told
-    assert "give --null '?'" in told
+    assert "give --null='?'" in told
     model = tmp_path / "few.apbt"
     assert _cli.main([*call, "--null", "?", "--out", str(model)]) == 0
     assert capsys.readouterr().err == ""
@@ -93,3 +94,28 @@ def test_other_formats_have_their_own_way(tmp_path: Path) -> None:
     pl.DataFrame({"x": [1]}).write_parquet(path)
     with pytest.raises(ValueError, match="a way of its own to say that a value is missing"):
         read_frame(str(path), nulls=["NA"])
+
+
+@pytest.mark.parametrize("cells", [("0", " 7", " 2.5"), ("2.5", "nan", "5.5")])
+def test_numbers_that_csv_pads_or_whose_nan_is_small_are_numbers(
+    tmp_path: Path, cells: tuple[str, ...]
+) -> None:
+    path = tmp_path / "padded.csv"
+    path.write_text("\n".join(["a", *cells]))
+    read = read_frame(str(path))["a"]
+    assert read.dtype == pl.Float64
+    np.testing.assert_array_equal(read.to_numpy(), [float(cell) for cell in cells])
+    assert read_frame(str(path), kinds={"a": "number"})["a"].equals(read, null_equal=True)
+    assert read_frame(str(path), kinds={"a": "text"})["a"].to_list() == list(cells)
+
+
+def test_dashes_can_mean_missing(tmp_path: Path) -> None:
+    path = tmp_path / "dashes.csv"
+    path.write_text(
+        "\n".join(["x,y", *(f"{'--' if i % 9 == 4 else i},{i % 2}" for i in range(40))])
+    )
+    call = ["run", str(path), "--target", "y", "-k", "4", "--epochs", "4", "--seed", "0", "--quiet"]
+    assert _cli.main([*call, "--null=--", "--out", str(tmp_path / "m.apbt")]) == 0
+    network = apbt_rs.load(tmp_path / "m.apbt")
+    assert isinstance(network, apbt_rs.Network)
+    assert network.topology[0] == 2  # the number, and that it is missing

@@ -54,9 +54,14 @@ def _warn(message: Warning | str, *_: object) -> None:
     print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
+def _nulls(arguments: argparse.Namespace) -> list[str]:
+    # Older versions of argparse make an empty list of the text in `--null=--`.
+    return [text if isinstance(text, str) else "--" for text in arguments.null]
+
+
 def _run(arguments: argparse.Namespace) -> int:
     _check_outcome(arguments)
-    frame = read_frame(arguments.data, nulls=arguments.null)
+    frame = read_frame(arguments.data, nulls=_nulls(arguments))
     weight = [] if arguments.weight is None else [arguments.weight]
     named = [*arguments.target, *arguments.drop, *weight]
     missing = [name for name in named if name not in frame.columns]
@@ -183,7 +188,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         for operation in network.encoder.columns
         if operation.names
     }
-    frame = read_frame(arguments.data, kinds, arguments.null)
+    frame = read_frame(arguments.data, kinds, _nulls(arguments))
     if arguments.proba:
         values = network.predict_proba(frame)
         answers = pl.DataFrame(values, schema=[str(label) for label in network.classes])

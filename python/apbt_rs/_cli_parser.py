@@ -92,7 +92,7 @@ def _add_data(one: Any) -> None:
         metavar="TEXT",
         action="append",
         default=[],
-        help="what says in CSV that a value is missing, besides nothing, such as NA; again",
+        help="what says in CSV that a value is missing, besides nothing, such as NA; repeatable",
     )
 
 

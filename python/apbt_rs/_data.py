@@ -164,7 +164,8 @@ def prepare(
         train,
         validation,
         test,
-        pl.concat(frames, how="vertical_relaxed"),
+        # A copy: what the caller changes while the run goes on changes nothing.
+        pl.concat(frames, how="vertical_relaxed").select(pl.all().gather(pl.int_range(pl.len()))),
     )
     if strata is not None:
         codes = targets.codes(data.frame.to_series())

@@ -20,7 +20,7 @@ __all__ = ["NAMES", "check_writable", "read_frame", "write_frame"]
 _MOST_NULLS = 3  # distinct texts among numbers that are taken for words for "missing"
 Kinds: TypeAlias = Mapping[str, str]  # of columns: "text", "number", "date", "duration"
 _PARSERS: dict[str, list[Callable[[pl.Series], pl.Series]]] = {
-    "number": [lambda texts: texts.cast(pl.Float64)],
+    "number": [lambda texts: texts.str.strip_chars().cast(pl.Float64)],
     "date": [
         lambda texts: texts.str.to_date("%Y-%m-%d"),
         lambda texts: texts.str.to_datetime(),
@@ -37,7 +37,7 @@ def _csv(source: bytes, kinds: Kinds, nulls: Sequence[str], separator: str = ","
         raise ValueError(f"the columns {twice} are there twice, and names are unique: rename them")
     # All rows are looked at: a column that turns to text at its end is text from its start.
     texts = {name: pl.String for name in names if kinds.get(name) == "text"}
-    return _parsed(
+    frame = _parsed(
         pl.read_csv(
             source,
             separator=separator,
@@ -48,6 +48,18 @@ def _csv(source: bytes, kinds: Kinds, nulls: Sequence[str], separator: str = ","
         ),
         kinds,
     )
+    unknown = [series for series in frame.get_columns() if series.name not in kinds]
+    return frame.with_columns(map(_bare_numbers, unknown))
+
+
+def _bare_numbers(series: pl.Series) -> pl.Series:
+    """Read numbers that the reader takes for texts: padded by spaces, or nan in small letters."""
+    if series.dtype != pl.String or series.null_count() == len(series):
+        return series
+    bare = series.str.strip_chars()
+    numbers = bare.cast(pl.Float64, strict=False)
+    misread = (bare != series).any() or numbers.is_nan().any()
+    return numbers if misread and numbers.null_count() == series.null_count() else series
 
 
 def _json_lines(source: bytes, kinds: Kinds, nulls: Sequence[str]) -> pl.DataFrame:
@@ -153,11 +165,12 @@ def _warn_of_numbers(series: pl.Series, path: str) -> None:
     texts = series.drop_nulls()
     others = texts.filter(texts.str.strip_chars().cast(pl.Float64, strict=False).is_null())
     if 0 < len(others) <= len(texts) / 4 and others.n_unique() <= _MOST_NULLS:
-        found = others.value_counts(sort=True).to_series().to_list()
+        found = others.unique().sort().to_list()
+        remedy = " ".join(f"--null={shlex.quote(text)}" for text in found)
         warnings.warn(
             f"column {series.name!r} of {path} holds numbers, but for {len(others)} values such as "
             f"{found[0]!r}, which make it a column of texts: if they say that a value is missing, "
-            f"give --null {shlex.quote(str(found[0]))}",
+            f"give {remedy}",
             UserWarning,
             stacklevel=3,
         )
