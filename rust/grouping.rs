@@ -354,14 +354,9 @@ mod tests {
     fn an_exchange_that_makes_groups_narrower_is_made() {
         let mut members = population(8, 2);
         // With hidden layers of 8, 11, 3 and 6 units.
-        let [eight, eleven, three, six] = members
-            .iter_mut()
-            .skip(1)
-            .step_by(2)
-            .collect::<Vec<_>>()
-            .try_into()
-            .ok()
-            .expect("four");
+        let mut hidden = members.iter_mut().skip(1).step_by(2);
+        let mut next = || hidden.next().expect("four members have a hidden layer");
+        let (eight, eleven, three, six) = (next(), next(), next(), next());
         let mut groups = vec![vec![eight, three], vec![eleven, six]];
         exchange(&mut groups);
         let mut shapes: Vec<_> = groups.iter().map(|group| shape(group)).collect();
