@@ -22,6 +22,7 @@ mod grouping;
 pub mod history;
 pub mod hyperparameters;
 mod kernels;
+mod lanes;
 pub mod math;
 pub mod member;
 pub mod metrics;
