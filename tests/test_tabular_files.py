@@ -109,6 +109,12 @@ def test_numbers_that_csv_pads_or_whose_nan_is_small_are_numbers(
     assert read_frame(str(path), kinds={"a": "text"})["a"].to_list() == list(cells)
 
 
+def test_integers_that_csv_pads_are_integers_so_that_labels_stay_labels(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join(["y", "0", " 1", " 0"]))
+    assert read_frame(str(path))["y"].equals(pl.Series("y", [0, 1, 0]))
+
+
 def test_dashes_can_mean_missing(tmp_path: Path) -> None:
     path = tmp_path / "dashes.csv"
     path.write_text(

@@ -59,7 +59,10 @@ def _bare_numbers(series: pl.Series) -> pl.Series:
     bare = series.str.strip_chars()
     numbers = bare.cast(pl.Float64, strict=False)
     misread = (bare != series).any() or numbers.is_nan().any()
-    return numbers if misread and numbers.null_count() == series.null_count() else series
+    if not misread or numbers.null_count() > series.null_count():
+        return series
+    integers = bare.cast(pl.Int64, strict=False)  # class labels stay labels
+    return integers if integers.null_count() == series.null_count() else numbers
 
 
 def _json_lines(source: bytes, kinds: Kinds, nulls: Sequence[str]) -> pl.DataFrame:
