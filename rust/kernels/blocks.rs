@@ -6,6 +6,8 @@
 
 use super::rules::Rule;
 use super::simd::Simd;
+use super::units::times_derivatives;
+use crate::network::Activation;
 
 /// Calls a function that is generic over the width of a block.
 macro_rules! with_width {
@@ -69,26 +71,29 @@ pub(super) struct Back<S, R, const SLOTS: usize> {
     /// Those of the layer's outputs.
     pub(super) deltas: *const S,
     pub(super) outputs: usize,
+    /// What gave what the layer hears.
+    pub(super) activation: Activation,
     pub(super) rule: R,
 }
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
 impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Back<S, R, SLOTS> {
-    /// `sums[i] = Σ_j block[j, i] · deltas[j]`, in the order of j; and the gradient, or
-    /// with `UPDATE` the update, of each weight. The block is the one at `start`; `heard` is what
-    /// its inputs gave. Without gradient and mask it is `PLAIN`.
+    /// `back[i] = Σ_j block[j, i] · deltas[j]`, in the order of j, times the derivative of what gave
+    /// `heard[i]`, unless `back` is null; and the gradient, or with `UPDATE` the update, of each
+    /// weight. The block is the one at `start`; `heard` is what its inputs gave. Without gradient
+    /// and mask it is `PLAIN`.
     ///
     /// # Safety
-    /// `heard` and `sums` point to `WIDTH` vectors, `deltas` to `outputs`, and `cells`, `gradient`
+    /// `heard` and `back` point to `WIDTH` vectors, `deltas` to `outputs`, and `cells`, `gradient`
     /// and `mask` to `start + outputs · WIDTH` of theirs unless they are null. Nothing else refers
-    /// to what `cells`, `gradient` and `sums` point to.
+    /// to what `cells`, `gradient` and `back` point to.
     #[inline(always)]
     pub(super) unsafe fn block<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool>(
         &self,
         start: usize,
         keep: S,
         heard: *const S,
-        sums: *mut S,
+        back: *mut S,
     ) {
         // SAFETY: as the caller has promised.
         let x = unsafe { heard.cast::<[S; WIDTH]>().read() };
@@ -119,7 +124,10 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Back<S, R, SLOTS> {
                 }
             }
         }
-        // SAFETY: likewise.
-        unsafe { sums.cast::<[S; WIDTH]>().write(total) };
+        if !back.is_null() {
+            times_derivatives(self.activation, &x, &mut total);
+            // SAFETY: likewise.
+            unsafe { back.cast::<[S; WIDTH]>().write(total) };
+        }
     }
 }

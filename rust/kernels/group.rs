@@ -25,7 +25,7 @@ use super::layout::{Layer, layers, places};
 use super::loss::{output_gradient, weighted_loss};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
-use super::units::{activate, times_derivatives};
+use super::units::activate;
 use crate::dataset::Dataset;
 use crate::member::Member;
 use crate::network::Network;
@@ -236,23 +236,21 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 mask,
                 deltas: deltas.add(layer.units).cast_const(),
                 outputs: layer.outputs,
+                activation: self.layers[index.saturating_sub(1)].activation,
                 rule: self.rule,
             };
-            let keep = self.keep.0;
             for block in &layer.blocks {
                 let heard = units.add(layer.heard + block.input);
-                let sums = deltas.add(layer.heard + block.input);
+                // The table hears nothing back.
+                let deltas = deltas.add(layer.heard + block.input);
+                let to = if index > 0 { deltas } else { null_mut() };
                 with_width!(block.width, WIDTH =>
-                    back.block::<WIDTH, UPDATE, PLAIN>(block.start, keep, heard, sums));
+                    back.block::<WIDTH, UPDATE, PLAIN>(block.start, self.keep.0, heard, to));
             }
-            // The biases are a block whose one input is 1, and hears nothing back.
-            let (one, mut nobody, keep) = (S::splat(1.0), S::splat(0.0), self.keep.1);
-            back.block::<1, UPDATE, PLAIN>(layer.biases, keep, &raw const one, &raw mut nobody);
-        }
-        if index > 0 {
-            let heard = layer.heard..layer.units;
-            let activation = self.layers[index - 1].activation;
-            times_derivatives(activation, &self.units[heard.clone()], &mut self.deltas[heard]);
+            // The biases are a block whose one input is 1.
+            let one = S::splat(1.0);
+            let (heard, nobody) = (&raw const one, null_mut());
+            back.block::<1, UPDATE, PLAIN>(layer.biases, self.keep.1, heard, nobody);
         }
     }
 }
