@@ -5,9 +5,9 @@
 //! core uses these alone, made of additions, multiplications and fused multiply-adds, which IEEE 754
 //! fixes. `clippy.toml` forbids the others.
 
-/// Adding and subtracting 1.5 · 2²³ rounds a small `f32` to the nearest integer, and leaves that
-/// integer in the low bits of the sum.
-pub(crate) const ROUND: f32 = 12_582_912.0;
+/// Adding and subtracting 1.5 · 2²³ + 127 rounds a small `f32` to the nearest integer n, and leaves
+/// n + 127, the exponent bits of 2ⁿ, in the low bits of the sum.
+pub(crate) const ROUND: f32 = 12_582_912.0 + 127.0;
 pub(crate) const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// ln 2 in two parts; the first has so few digits that its product with a small integer is exact.
 pub(crate) const LN_2_HIGH: f32 = 0.693_359_4;
@@ -35,8 +35,7 @@ fn split_exp(x: f32) -> (f32, f32) {
         q = q.mul_add(r, *coefficient);
     }
     let p = q.mul_add(r * r, r);
-    // The integer n stands in the low bits of `rounded`: moved into the exponent it is 2ⁿ.
-    let s = f32::from_bits((rounded.to_bits() << 23).wrapping_add(0x3f80_0000));
+    let s = f32::from_bits(rounded.to_bits() << 23);
     (p, s)
 }
 

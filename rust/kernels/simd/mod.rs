@@ -56,7 +56,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     fn below(self, other: Self) -> Self;
     /// 1 where the number is positive, else 0.
     fn step(self) -> Self;
-    /// `2ⁿ`, where the number's bits end in those of the integer `n`.
+    /// `2ⁿ`, where the number's bits end in those of `n + 127`.
     fn power_of_two(self) -> Self;
     /// The number where the lane's bit is set, else 0.
     fn keep(self, bits: u32) -> Self;

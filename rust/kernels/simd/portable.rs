@@ -104,7 +104,7 @@ unsafe impl Simd for Portable {
 
     #[inline(always)]
     fn power_of_two(self) -> Self {
-        self.each(|value| f32::from_bits((value.to_bits() << 23).wrapping_add(0x3f80_0000)))
+        self.each(|value| f32::from_bits(value.to_bits() << 23))
     }
 
     #[inline(always)]
