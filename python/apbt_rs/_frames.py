@@ -57,27 +57,27 @@ def history_frame(columns: Mapping[str, Any]) -> pl.DataFrame:
     """Build the history from the core's columns: one row per member and generation (DESIGN §7)."""
     lengths = columns["topology_length"].astype(np.int64)
 
-    def names(values: Any, known: list[str], dtype: pl.DataType) -> pl.Series:
-        places = np.nan_to_num(values).astype(np.int64)
-        return pl.Series(np.array(known, dtype=object)[places], dtype=pl.String).cast(dtype)
+    def names(values: Any, known: pl.DataType) -> pl.Series:
+        assert isinstance(known, pl.Enum)
+        return pl.Series(known.categories, dtype=known).gather(np.nan_to_num(values).astype(int))
 
-    def lists(values: pl.Series, lengths: Any) -> pl.Series:
-        row = np.repeat(np.arange(len(lengths)), lengths)
-        grouped = pl.DataFrame({"row": row, "values": values}).group_by("row", maintain_order=True)
+    def lists(values: pl.Series, lengths: np.ndarray) -> pl.Series:
+        row = pl.Series("row", np.repeat(np.arange(len(lengths)), lengths)).set_sorted()
+        grouped = pl.DataFrame([row, values.alias("values")]).group_by("row", maintain_order=True)
         filled = grouped.agg("values")
+        if filled.height == len(lengths):
+            return filled["values"]
         rows = pl.DataFrame({"row": np.arange(len(lengths))})
         joined = rows.join(filled, on="row", how="left", maintain_order="left")["values"]
         return joined.fill_null(pl.Series([[]], dtype=joined.dtype))
 
     parent = pl.Series(columns["parent"])
     derived = {
-        "event": names(columns["event"], _core.EVENTS, _EVENT),
+        "event": names(columns["event"], _EVENT),
         "parent": parent.set(parent < 0, None),
         "topology": lists(pl.Series(columns["topology"]), lengths),
-        "activation": lists(
-            names(columns["activation"], _core.ACTIVATIONS, _ACTIVATION), lengths - 2
-        ),
-        "optimizer": names(columns["optimizer"], _core.OPTIMIZERS, _OPTIMIZER),
+        "activation": lists(names(columns["activation"], _ACTIVATION), lengths - 2),
+        "optimizer": names(columns["optimizer"], _OPTIMIZER),
     }
     plain = {
         name: pl.Series(columns[name], nan_to_null=True) for name in HISTORY if name not in derived
@@ -89,11 +89,11 @@ def history_frame(columns: Mapping[str, Any]) -> pl.DataFrame:
 def schedule_frame(history: pl.DataFrame, generation: int, member: int) -> pl.DataFrame:
     """Return the rows of a member's line of ancestors, itself included, in time order."""
     # Rows stand in order of generation and member, as many for each generation as for the first.
-    k = int((history["generation"] == 0).sum())
-    parents: list[int | None] = history["parent"].to_list()
+    k = np.count_nonzero(history["generation"].to_numpy() == 0)
+    parents = history["parent"].to_numpy()  # NaN where there is none
     rows = [generation * k + member]
-    while (parent := parents[rows[-1]]) is not None:
-        rows.append((rows[-1] // k - 1) * k + parent)
+    while not np.isnan(parent := parents[rows[-1]]):
+        rows.append((rows[-1] // k - 1) * k + int(parent))
     return history[rows[::-1]]
 
 
