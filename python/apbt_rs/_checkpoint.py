@@ -217,5 +217,5 @@ def run_to_bytes(parts: Parts) -> bytes:
 def _answers(data: Data) -> bytes:
     """Return the targets as the user gave them: class indices, or a table of numbers."""
     if data.targets.task == "classification":
-        return data.targets.codes(data.frame.to_series()).astype("<u4").tobytes()
+        return data.codes.astype("<u4").tobytes()
     return table_to_bytes(data.frame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,11 @@ class Data:
     test: np.ndarray | None
     frame: pl.DataFrame  # the targets as the user gave them
 
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """The class index of each row, uint32 of shape (rows,)."""
+        return self.targets.codes(self.frame.to_series())
+
     def answers(self, core: _core.Evolution, rows: np.ndarray) -> Answers:
         """Return what was right for some rows; the core has the table."""
         weights = None if self.weights is None else [self.weights[row] for row in rows]
@@ -70,7 +76,7 @@ class Data:
         classes less than 5 % of the training rows, by their weights.
         """
         classes = self.targets.classes
-        codes = self.targets.codes(self.frame.to_series())[self.train]
+        codes = self.codes[self.train]
         weights = None if self.weights is None else np.take(self.weights, self.train)
         shares = np.bincount(codes, weights, len(classes))
         shares = shares / shares.sum()
@@ -168,8 +174,7 @@ def prepare(
         pl.concat(frames, how="vertical_relaxed").select(pl.all().gather(pl.int_range(pl.len()))),
     )
     if strata is not None:
-        codes = targets.codes(data.frame.to_series())
-        check_classes(codes, train, validation, classes=targets.classes)
+        check_classes(data.codes, train, validation, classes=targets.classes)
     return data, _encoded(encoder, tables), np.concatenate(outputs)
 
 

@@ -131,8 +131,10 @@ class OneHot:
         if not self.missing:
             refuse_missing(series, argument)
         texts = levels_of(series, self.kind, argument)
-        lost = texts.is_null()
         codes = texts.cast(pl.Enum(self.levels), strict=False).to_physical().cast(pl.Int32)
+        if codes.null_count() == 0:
+            return codes.to_numpy()
+        lost = texts.is_null()
         unlisted = codes.is_null() & ~lost
         unseen = unlisted & ~texts.is_in(list(self.rare)) if self.rare else unlisted
         if self.handle_unknown == "error" and unseen.any():
@@ -238,9 +240,9 @@ def _date_text(value: np.datetime64) -> str:
 
 def _counts(texts: pl.Series, rows: np.ndarray) -> dict[str, int]:
     """Return how often each level is among some rows, the most frequent first, then by the text."""
-    levels = texts.drop_nulls().unique().to_list()
-    seen = dict(texts[rows].rename("level").drop_nulls().value_counts().iter_rows())
-    counts = {level: seen.get(level, 0) for level in levels}
+    levels = texts.unique().to_list()
+    seen = dict(texts[rows].rename("level").value_counts().iter_rows())
+    counts = {level: seen.get(level, 0) for level in levels if level is not None}
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 

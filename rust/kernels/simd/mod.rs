@@ -101,17 +101,23 @@ pub(crate) fn zeros<S: Simd>(count: usize) -> Vec<S> {
 #[inline(always)]
 pub(crate) fn prefetch(dataset: &Dataset, row: u32) {
     const LINE: usize = 16; // numbers in 64 bytes
-    #[cfg(target_arch = "x86_64")]
     for part in dataset.row(row) {
-        for line in part.chunks(LINE) {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: every x86-64 has the instruction, which reads nothing.
-            #[allow(unsafe_code, reason = "kernel file")]
-            unsafe {
-                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
-            }
-        }
+        part.chunks(LINE).for_each(prefetch_line);
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (dataset, row, LINE);
 }
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn prefetch_line(line: &[f32]) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: every x86-64 has the instruction, which reads nothing.
+    #[allow(unsafe_code, reason = "kernel file")]
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+    }
+}
+
+/// Elsewhere Rust has no stable way to ask.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn prefetch_line(_line: &[f32]) {}
