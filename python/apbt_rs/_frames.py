@@ -89,7 +89,7 @@ def history_frame(columns: Mapping[str, Any]) -> pl.DataFrame:
 def schedule_frame(history: pl.DataFrame, generation: int, member: int) -> pl.DataFrame:
     """Return the rows of a member's line of ancestors, itself included, in time order."""
     # Rows stand in order of generation and member, as many for each generation as for the first.
-    k = np.count_nonzero(history["generation"].to_numpy() == 0)
+    k = int(np.count_nonzero(history["generation"].to_numpy() == 0))
     parents = history["parent"].to_numpy()  # NaN where there is none
     rows = [generation * k + member]
     while not np.isnan(parent := parents[rows[-1]]):
