@@ -157,9 +157,9 @@ def without_values(series: pl.Series) -> str | None:
 
 def identifier(series: pl.Series) -> str | None:
     """Return why a column is left out unless the user wants it, if so: it names its rows."""
-    if is_text(series.dtype):
+    if is_text(series.dtype) and len(series) - series.null_count() > MOST_LEVELS:
         texts = series.drop_nulls()
-        if len(texts) > MOST_LEVELS and texts.n_unique() == len(texts):
+        if texts.n_unique() == len(texts):
             return (
                 f"its {len(series)} texts are all different, as names and keys are, and nothing "
                 f"can be learned from them; encoding={{{series.name!r}: 'one_hot'}} keeps it, "
