@@ -57,8 +57,7 @@ def history_frame(columns: Mapping[str, Any]) -> pl.DataFrame:
     """Build the history from the core's columns: one row per member and generation (DESIGN §7)."""
     lengths = columns["topology_length"].astype(np.int64)
 
-    def names(values: Any, known: pl.DataType) -> pl.Series:
-        assert isinstance(known, pl.Enum)
+    def names(values: Any, known: pl.Enum) -> pl.Series:
         return pl.Series(known.categories, dtype=known).gather(np.nan_to_num(values).astype(int))
 
     def lists(values: pl.Series, lengths: np.ndarray) -> pl.Series:

@@ -84,9 +84,9 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Back<S, R, SLOTS> {
     /// and mask it is `PLAIN`.
     ///
     /// # Safety
-    /// `heard` and `back` point to `WIDTH` vectors, `deltas` to `outputs`, and `cells`, `gradient`
-    /// and `mask` to `start + outputs · WIDTH` of theirs unless they are null. Nothing else refers
-    /// to what `cells`, `gradient` and `back` point to.
+    /// `heard` points to `WIDTH` vectors, `deltas` to `outputs`, `cells` to `start + outputs · WIDTH`
+    /// cells. `back` points to `WIDTH` vectors or is null, `gradient` and `mask` point to as many as
+    /// `cells` or are null. Nothing else refers to what `cells`, `gradient` and `back` point to.
     #[inline(always)]
     pub(super) unsafe fn block<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool>(
         &self,

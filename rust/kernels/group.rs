@@ -242,8 +242,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             for block in &layer.blocks {
                 let heard = units.add(layer.heard + block.input);
                 // The table hears nothing back.
-                let deltas = deltas.add(layer.heard + block.input);
-                let to = if index > 0 { deltas } else { null_mut() };
+                let to = if index > 0 { deltas.add(layer.heard + block.input) } else { null_mut() };
                 with_width!(block.width, WIDTH =>
                     back.block::<WIDTH, UPDATE, PLAIN>(block.start, self.keep.0, heard, to));
             }

@@ -156,3 +156,54 @@ pub(super) fn times_derivatives<S: Simd>(activation: Activation, values: &[S], d
         Activation::Identity | Activation::Softmax => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::simd::{Portable, Square, numbers};
+    use crate::kernels::{Kernel, dispatch};
+    use crate::math;
+
+    /// What units give for the numbers at which the exponential's steps change, and some others.
+    struct AtTheEnds(Activation, fn(f32) -> f32);
+
+    impl AtTheEnds {
+        #[inline(always)]
+        fn hold<S: Simd>(&self) {
+            let ends = [0.0, 1e-40, 0.3, 1.0, 17.5, 43.4, 86.9, 87.0, 87.1, 88.8, 1e30];
+            let ends = ends.into_iter().chain([f32::MAX, f32::INFINITY, f32::NAN]);
+            for x in ends.flat_map(|x| [x, -x]) {
+                // As many as go side by side, and one that is left over.
+                let mut values = [S::splat(x); SIDE + 1];
+                activate(self.0, &mut values, 1);
+                for value in numbers(&values) {
+                    let expected = self.1(x);
+                    let same = value.to_bits() == expected.to_bits();
+                    assert!(same || value.is_nan() && expected.is_nan(), "{x} {value} {expected}");
+                }
+            }
+        }
+    }
+
+    impl Kernel for AtTheEnds {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Square>(self) {
+            self.hold::<S>();
+            self.hold::<S::Half>();
+        }
+    }
+
+    #[test]
+    fn exponentials_equal_the_plain_ones_at_their_ends() {
+        let pairs = [
+            (Activation::Sigmoid, math::sigmoid as fn(f32) -> f32),
+            (Activation::Tanh, math::tanh),
+        ];
+        for (activation, plain) in pairs {
+            dispatch(AtTheEnds(activation, plain));
+            AtTheEnds(activation, plain).run::<Portable>();
+        }
+    }
+}
