@@ -162,6 +162,9 @@ class Evolution:
     def history(self, first: int) -> dict[str, npt.NDArray[np.generic]]: ...
     @property
     def n_rows(self) -> int: ...
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases of all members."""
     def padding(self) -> tuple[int, int]:
         """Weights and biases of the population, and with what pads out lanes."""
     @property

@@ -29,6 +29,7 @@ from apbt_rs._space import Space
 __all__ = ["Evolution", "Generation"]
 
 _SLICE = 0.25  # seconds of training between two looks at the clock
+_UPDATE = 1e-9  # seconds that a parameter's update takes, guessed on the slow side
 
 
 @dataclass(frozen=True)
@@ -239,13 +240,16 @@ class Evolution(Iterator[Generation]):
     def _train(self) -> bool:
         """Train the epochs that are left of this generation, in slices; return whether any was."""
         first = self._core.epoch
+        limit = self._settings.time_limit
+        if self._epoch_seconds == 0 and limit is None:
+            self._epoch_seconds = _UPDATE * self._core.n_parameters * len(self._data.train)
         while (left := self._goal - self._core.epoch) > 0:
-            epochs = 1
+            epochs = 1  # of which the clock tells how many there is time for
             if self._epoch_seconds > 0:
                 epochs = min(left, max(1, int(_SLICE / self._epoch_seconds)))
             deadline = None
-            if self._settings.time_limit is not None:
-                deadline = self._settings.time_limit - (time.monotonic() - self._started)
+            if limit is not None:
+                deadline = limit - (time.monotonic() - self._started)
             started = time.monotonic()
             if (deadline is not None and deadline <= 0) or not self._core.train(epochs, deadline):
                 self._stopped_by = "time_limit"

@@ -247,6 +247,12 @@ impl PyEvolution {
         self.history.len()
     }
 
+    /// Weights and biases of all members.
+    #[getter]
+    fn n_parameters(&self) -> usize {
+        self.state.population.iter().map(|member| member.network.parameters().len()).sum()
+    }
+
     /// The population's weights and biases, and how many the kernels work on with padding.
     fn padding(&mut self) -> (usize, usize) {
         padding(&mut self.state.population)
