@@ -14,13 +14,13 @@ use crate::error::{Error, Result};
 use crate::grouping::{Team, teams};
 use crate::hyperparameters::{ADAM, BATCH_SIZE, LEARNING_RATE, MOMENTUM, OPTIMIZER, WEIGHT_DECAY};
 use crate::kernels::{
-    Adam, Groups, Kernel, Rates, Rule, Sgd, Simd, Singles, Square, Trainer, dispatch,
+    Adam, Groups, Kernel, Nonzeros, Rates, Rule, Sgd, Simd, Singles, Square, Trainer, dispatch,
 };
 use crate::member::Member;
 
 /// Row numbers that are drawn ahead for all members: 4 MiB of them.
 const ROWS_AHEAD: u64 = 1 << 20;
-/// Into how many slices the epochs of a team are cut where there are few teams for each thread.
+/// Into how many slices the epochs of a team are cut that several threads share.
 const SLICES: usize = 12;
 /// Rows that a slice has at the least.
 const ROWS_PER_SLICE: usize = 512;
@@ -41,6 +41,7 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<()> {
     let mut trained: Vec<Member> = members.par_iter().cloned().collect();
+    let nonzeros = Nonzeros::of(dataset);
     let most = (ROWS_AHEAD / dataset.train().len() as u64).max(1);
     let mut done = 0;
     while done < epochs {
@@ -48,15 +49,16 @@ pub fn train(
         let starts: BTreeSet<u64> = trained.iter().map(|member| member.epochs).collect();
         // From the highest down: nobody who was just trained is met again.
         for start in starts.into_iter().rev() {
-            let orders: Vec<Vec<u32>> =
-                (start..start + now).into_par_iter().map(|epoch| dataset.order(epoch)).collect();
+            let range = (start..start + now).into_par_iter();
+            let orders: Vec<u32> = range.flat_map_iter(|epoch| dataset.order(epoch)).collect();
             let together = trained.iter_mut().filter(|member| member.epochs == start).collect();
             share_out(
                 teams(together, rayon::current_num_threads()),
-                &orders,
+                Orders { rows: &orders, epoch: dataset.train().len() },
                 |team, orders, last| {
                     let last = last && done + now == epochs;
-                    dispatch(Epochs { dataset, team, orders, last, stop })
+                    let nonzeros = nonzeros.as_ref();
+                    dispatch(Epochs { dataset, nonzeros, team, orders, last, stop })
                 },
             )?;
         }
@@ -68,54 +70,90 @@ pub fn train(
 
 /// Takes all teams through all epochs, on all threads of the pool.
 ///
-/// The team with the most work left is always the next to be taken on, for a slice of the epochs:
-/// five teams keep two threads busy to the end, where whole teams would leave one idle for a sixth
-/// of the time. `train` is given a team, some epochs, and whether they are its last.
+/// The team with the most work left is always the next to be taken on. As many as each thread gets
+/// alike go through all epochs at once; the last few are taken on for a slice of the epochs at a
+/// time, so that all threads are busy to the end: of five whole teams two threads would leave one
+/// idle for a sixth of the time. `train` is given a team, some epochs, and whether they are its last.
 fn share_out<'a>(
     teams: Vec<Team<'a>>,
-    orders: &[Vec<u32>],
-    train: impl Fn(&mut Team<'a>, &[Vec<u32>], bool) -> Result<()> + Sync,
+    orders: Orders<'_>,
+    train: impl Fn(&mut Team<'a>, Orders<'_>, bool) -> Result<()> + Sync,
 ) -> Result<()> {
     let threads = rayon::current_num_threads();
-    // As many teams as threads have nothing to share out; to begin a slice costs some rows' work.
-    let sliced = threads > 1 && teams.len() > threads && teams.len() < SLICES * threads;
-    let rows = orders.first().map_or(1, Vec::len).max(1);
-    let least = ROWS_PER_SLICE.div_ceil(rows);
-    let slice = if sliced { orders.len().div_ceil(SLICES).max(least) } else { orders.len() };
-    // Each with what is done of it and what an epoch of it costs; the least work left first.
-    let job = |team: Team<'a>| {
-        let cost = team.padded();
-        (team, 0, cost)
-    };
-    let waiting: Mutex<Vec<_>> = Mutex::new(teams.into_iter().rev().map(job).collect());
+    // As many teams as threads have nothing to share out.
+    let sliced =
+        if threads > 1 && teams.len() > threads { threads + teams.len() % threads } else { 0 };
+    let whole = teams.len() - sliced;
+    // To begin a slice costs some rows' work.
+    let slice = orders.epochs().div_ceil(SLICES).max(ROWS_PER_SLICE.div_ceil(orders.epoch));
+    let jobs = teams.into_iter().enumerate().map(|(place, team)| Job {
+        cost: team.padded(),
+        team,
+        done: 0,
+        slice: if place < whole { orders.epochs() } else { slice },
+    });
+    // The least work left first: they are taken from the end.
+    let waiting: Mutex<Vec<_>> = Mutex::new(jobs.rev().collect());
     let next = || {
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.pop()
     };
-    let put_back = |team: Team<'a>, done: usize, cost: usize| {
+    let put_back = |job: Job<'a>| {
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = |done: usize, cost: usize| (orders.len() - done) * cost;
-        let place = waiting.partition_point(|other| left(other.1, other.2) <= left(done, cost));
-        waiting.insert(place, (team, done, cost));
+        let left = |job: &Job<'_>| (orders.epochs() - job.done) * job.cost;
+        let place = waiting.partition_point(|other| left(other) <= left(&job));
+        waiting.insert(place, job);
     };
     (0..threads).into_par_iter().with_max_len(1).try_for_each(|_| {
-        while let Some((mut team, done, cost)) = next() {
-            let now = slice.min(orders.len() - done);
-            let last = done + now == orders.len();
-            train(&mut team, &orders[done..done + now], last)?;
+        while let Some(mut job) = next() {
+            let now = job.slice.min(orders.epochs() - job.done);
+            let last = job.done + now == orders.epochs();
+            train(&mut job.team, orders.part(job.done, now), last)?;
             if !last {
-                put_back(team, done + now, cost);
+                job.done += now;
+                put_back(job);
             }
         }
         Ok(())
     })
 }
 
+/// The rows of some epochs in the order in which they are visited.
+#[derive(Clone, Copy)]
+struct Orders<'a> {
+    rows: &'a [u32],
+    /// Rows of an epoch.
+    epoch: usize,
+}
+
+impl Orders<'_> {
+    fn epochs(self) -> usize {
+        self.rows.len() / self.epoch
+    }
+
+    /// So many epochs from one on.
+    fn part(self, first: usize, epochs: usize) -> Self {
+        Self { rows: &self.rows[first * self.epoch..][..epochs * self.epoch], ..self }
+    }
+}
+
+/// A team that is to go through some epochs.
+struct Job<'a> {
+    team: Team<'a>,
+    /// What an epoch costs.
+    cost: usize,
+    /// Epochs that it has gone through.
+    done: usize,
+    /// Epochs that it goes through at a time.
+    slice: usize,
+}
+
 /// Some epochs of one team.
 struct Epochs<'a, 'b> {
     dataset: &'a Dataset,
+    nonzeros: Option<&'a Nonzeros>,
     team: &'a mut Team<'b>,
-    orders: &'a [Vec<u32>],
+    orders: Orders<'a>,
     /// Whether they are the call's last, whose losses are told.
     last: bool,
     stop: &'a AtomicBool,
@@ -154,7 +192,8 @@ impl Epochs<'_, '_> {
         let batch_size = batch_size(self.team.first(), self.dataset);
         let Team::Groups(groups) = self.team else { return Ok(()) };
         let rates = |member: &Member| rates(member, self.dataset);
-        let mut trainer = Groups::<S, R, SLOTS>::new(self.dataset, groups, rates, batch_size);
+        let mut trainer =
+            Groups::<S, R, SLOTS>::new(self.dataset, groups, rates, batch_size, self.nonzeros);
         let members = groups.iter().map(Vec::len).sum();
         let mut losses = vec![0.0; if self.last { members } else { 0 }];
         run(&mut trainer, self.orders, batch_size, self.stop, &mut losses)?;
@@ -186,17 +225,22 @@ impl Epochs<'_, '_> {
 #[inline(always)]
 fn run(
     trainer: &mut impl Trainer,
-    orders: &[Vec<u32>],
+    orders: Orders<'_>,
     batch_size: usize,
     stop: &AtomicBool,
     losses: &mut [f64],
 ) -> Result<()> {
-    let batches_per_look = (ROWS_PER_LOOK / batch_size).max(1);
-    for (epoch, order) in orders.iter().enumerate() {
-        let asked = if epoch + 1 == orders.len() { &mut *losses } else { &mut [] };
+    let mut ahead = 0;
+    for (epoch, order) in orders.rows.chunks(orders.epoch).enumerate() {
+        let asked = if epoch + 1 == orders.epochs() { &mut *losses } else { &mut [] };
         for (index, batch) in order.chunks(batch_size).enumerate() {
-            if index % batches_per_look == 0 && stop.load(Ordering::Relaxed) {
-                return Err(Error::Stopped);
+            let place = epoch * orders.epoch + index * batch_size;
+            if place >= ahead {
+                if stop.load(Ordering::Relaxed) {
+                    return Err(Error::Stopped);
+                }
+                ahead = (place + ROWS_PER_LOOK).min(orders.rows.len());
+                trainer.look_ahead(&orders.rows[place..ahead]);
             }
             let after = &order[index * batch_size + batch.len()..];
             trainer.step(batch, &after[..batch_size.min(after.len())], asked);
@@ -206,10 +250,9 @@ fn run(
 }
 
 /// Records that a member went through some epochs, the last with that sum of losses.
-fn finish(member: &mut Member, loss: Option<&f64>, orders: &[Vec<u32>]) {
-    let rows = orders.last().map_or(0, Vec::len);
-    member.train_loss = loss.map(|loss| loss / rows as f64);
-    member.epochs += orders.len() as u64;
+fn finish(member: &mut Member, loss: Option<&f64>, orders: Orders<'_>) {
+    member.train_loss = loss.map(|loss| loss / orders.epoch as f64);
+    member.epochs += orders.epochs() as u64;
     let slots = member.optimizer.slots.iter().flatten();
     if !(member.network.is_finite() && slots.copied().all(f32::is_finite)) {
         // Nothing finite comes of it any more, and which of its numbers are infinite and which are

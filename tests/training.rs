@@ -10,7 +10,10 @@ use apbt_rs::error::Error;
 use apbt_rs::member::Member;
 use apbt_rs::network::Activation;
 use apbt_rs::training::train;
-use common::{HIDDEN, PAIRS, Shape, bits, dataset, hash, layers_of, member, network, objective};
+use common::{
+    HIDDEN, PAIRS, Shape, bits, dataset, dataset_with_zeros, hash, layers_of, member, network,
+    objective,
+};
 use plain::textbook;
 use proptest::prelude::*;
 
@@ -28,11 +31,17 @@ fn hyperparameters() -> impl Strategy<Value = [f64; 5]> {
     )
 }
 
+/// The share of inputs that are zero. Where most are, the first layer passes over them.
+fn zeros() -> impl Strategy<Value = f64> {
+    prop_oneof![3 => Just(0.0), 2 => 0.5..1.0, 1 => Just(1.0)]
+}
+
 /// A member with a dataset that fits it.
 fn problems() -> impl Strategy<Value = (Dataset, Member)> {
     // Batches of several vectors, and a last one of fewer.
     let rows = prop_oneof![3 => 4..40_usize, 1 => 40..100_usize];
-    let data = (rows, 1..=20_usize, 1..=10_usize, prop::bool::ANY, prop::bool::ANY);
+    let flags = (prop::bool::ANY, prop::bool::ANY);
+    let data = (rows, 1..=20_usize, 1..=10_usize, flags, zeros());
     let density = prop_oneof![Just(1.0), 0.0..1.0];
     (common::shapes(), data, density, hyperparameters(), any::<u64>()).prop_map(problem)
 }
@@ -40,7 +49,7 @@ fn problems() -> impl Strategy<Value = (Dataset, Member)> {
 /// Up to forty members on one dataset, few enough kinds of them that most share the lanes, or take
 /// turns at a batch.
 fn crowds() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
-    let data = (4..20_usize, 1..=14_usize, 2..=4_usize, prop::bool::ANY);
+    let data = (4..20_usize, 1..=14_usize, 2..=4_usize, prop::bool::ANY, zeros());
     let widest = prop_oneof![Just(4_usize), Just(8), Just(25)];
     let batch = prop_oneof![2 => 1..8_u32, 1 => 8..20_u32];
     let kinds = (0..PAIRS.len(), 0..HIDDEN.len(), 0..4_usize, batch, prop::bool::ANY, widest);
@@ -50,11 +59,12 @@ fn crowds() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
 type Kinds = (usize, usize, usize, u32, bool, usize);
 
 fn crowd_of(
-    (data, kinds, k, density, seed): ((usize, usize, usize, bool), Kinds, usize, f64, u64),
+    (data, kinds, k, density, seed): ((usize, usize, usize, bool, f64), Kinds, usize, f64, u64),
 ) -> (Dataset, Vec<Member>) {
-    let (rows, inputs, outputs, weighted) = data;
+    let (rows, inputs, outputs, weighted, zeros) = data;
     let (pair, hidden, depth, batch, adam, widest) = kinds;
-    let dataset = dataset(rows, (inputs, outputs), objective(PAIRS[pair], outputs), weighted, seed);
+    let (size, objective) = ((inputs, outputs), objective(PAIRS[pair], outputs));
+    let dataset = dataset_with_zeros(rows, size, objective, weighted, seed, zeros);
     let mut random = common::random(seed);
     let members = (0..k as u64).map(|place| {
         // Who takes turns need not be as deep as the others.
@@ -74,14 +84,15 @@ fn crowd_of(
     (dataset, members)
 }
 
-type Data = (usize, usize, usize, bool, bool);
+type Data = (usize, usize, usize, (bool, bool), f64);
 
 fn problem(
     (shape, data, density, values, seed): (Shape, Data, f64, [f64; 5], u64),
 ) -> (Dataset, Member) {
-    let (rows, inputs, outputs, weighted, decay_biases) = data;
+    let (rows, inputs, outputs, (weighted, decay_biases), zeros) = data;
     let objective = Objective { decay_biases, ..objective(shape.1, outputs) };
-    let dataset = dataset(rows, (inputs, outputs), objective, weighted, seed);
+    let size = (inputs, outputs);
+    let dataset = dataset_with_zeros(rows, size, objective, weighted, seed, zeros);
     let (topology, activations) = layers_of(&shape, inputs, outputs);
     (dataset, member(network(&topology, &activations, density, seed), values))
 }
@@ -133,8 +144,8 @@ proptest! {
 }
 
 /// Members of many shapes on one dataset, not all at the same epoch.
-fn crowd(pair: (Activation, apbt_rs::dataset::Loss)) -> (Dataset, Vec<Member>) {
-    let dataset = dataset(50, (5, 3), objective(pair, 3), true, 1);
+fn crowd(pair: (Activation, apbt_rs::dataset::Loss), zeros: f64) -> (Dataset, Vec<Member>) {
+    let dataset = dataset_with_zeros(50, (5, 3), objective(pair, 3), true, 1, zeros);
     let members = (0..24_u64).map(|seed| {
         let mut random = common::random(seed);
         let hidden = (0..seed % 4)
@@ -154,8 +165,8 @@ fn crowd(pair: (Activation, apbt_rs::dataset::Loss)) -> (Dataset, Vec<Member>) {
 #[test]
 fn grouping_slices_and_threads_change_no_bit() {
     const EPOCHS: u64 = 4;
-    for pair in PAIRS {
-        let (dataset, members) = crowd(pair);
+    for (pair, zeros) in PAIRS.into_iter().flat_map(|pair| [(pair, 0.0), (pair, 0.7)]) {
+        let (dataset, members) = crowd(pair, zeros);
         let trained = |threads: usize, size: usize, slice: u64| {
             let mut members = members.clone();
             common::pool(threads).install(|| {
@@ -262,7 +273,7 @@ fn learning_halves_the_loss_of_a_problem_that_can_be_learnt() {
 }
 
 fn hash_of_trained(pair: (Activation, apbt_rs::dataset::Loss)) -> u64 {
-    let (dataset, mut members) = crowd(pair);
+    let (dataset, mut members) = crowd(pair, 0.0);
     train(&dataset, &mut members, 3, &go()).unwrap();
     hash(members.iter().flat_map(bits))
 }
@@ -291,8 +302,10 @@ fn hash_of_groups() -> u64 {
         ((1, 0, 3, 3, false, 25), 0.7),
         ((2, 0, 1, 1, true, 25), 1.0),
     ];
-    hash(kinds.into_iter().flat_map(|(kinds, density)| {
-        let (dataset, mut members) = crowd_of(((12, 5, 3, true), kinds, 40, density, 7));
+    let with_zeros = kinds.map(|(kinds, density)| (kinds, density, 0.7));
+    let kinds = kinds.map(|(kinds, density)| (kinds, density, 0.0));
+    hash(kinds.into_iter().chain(with_zeros).flat_map(|(kinds, density, zeros)| {
+        let (dataset, mut members) = crowd_of(((12, 5, 3, true, zeros), kinds, 40, density, 7));
         common::pool(1).install(|| train(&dataset, &mut members, 3, &go())).unwrap();
         members.iter().flat_map(bits).collect::<Vec<_>>()
     }))

@@ -9,7 +9,7 @@
 //!
 //! The textbook's algorithm: forward; the output's gradient goes back as `d = W·d` times the
 //! derivative; each weight's gradient is `x·d`, summed over the rows of a batch; then the update.
-//! Four things make it fast:
+//! Five things make it fast:
 //!
 //! 1. Weights stand in the order in which both ways need them (see `layout` and `blocks`).
 //! 2. With the batch's last row a weight is updated where the backward pass has just loaded it.
@@ -17,15 +17,17 @@
 //!    put into the output's gradient, from where it reaches every weight's.
 //! 4. Several groups go through a row in step, layer by layer (see `groups`): while one waits for a
 //!    layer's exponentials, there are the next one's sums to do.
+//! 5. Where the table has many zeros, the first layer passes over them (see `zeros`).
 
 use std::ptr::{null, null_mut};
 
 use super::blocks::{Back, Cell, add_sums, with_width};
-use super::layout::{Layer, layers, places};
+use super::layout::{Layer, MOST_INPUTS, layers, places};
 use super::loss::{output_gradient, weighted_loss};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
 use super::units::activate;
+use super::zeros::{Heard, Tile, add_heard, update_heard};
 use crate::dataset::Dataset;
 use crate::member::Member;
 use crate::network::Network;
@@ -56,17 +58,19 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
 }
 
 impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> {
-    /// At most `S::LANES` members, in training by these rates.
+    /// At most `S::LANES` members, in training by these rates. Where the table has `many_zeros`,
+    /// the first layer's weights stand as `zeros` wants them.
     #[inline(always)]
     pub(super) fn new(
         dataset: &'a Dataset,
         members: &[&mut Member],
         rates: Vec<Rates>,
         batch_size: usize,
+        many_zeros: bool,
     ) -> Self {
         debug_assert!(members.len() <= S::LANES);
         let networks: Vec<&Network> = members.iter().map(|member| &member.network).collect();
-        let layers = layers(&networks);
+        let layers = layers(&networks, if many_zeros { 1 } else { MOST_INPUTS });
         // What the unchecked reads and writes below rest on.
         let width = |layer: Option<&Layer>, end: fn(&Layer) -> usize| layer.map(end);
         assert_eq!(width(layers.first(), |layer| layer.inputs), Some(dataset.n_inputs()));
@@ -166,9 +170,24 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
+    /// A layer's way forward; of the first one from the inputs that are `heard`, if it is told.
     #[inline(always)]
-    pub(super) fn forward(&mut self, layer: usize) {
-        let layer = &self.layers[layer];
+    pub(super) fn forward(&mut self, index: usize, row: u32, heard: Option<&[Heard]>) {
+        match heard {
+            Some(heard) if SLOTS == 1 && index == 0 => self.add_heard(row, heard),
+            _ => self.add_blocks(index),
+        }
+        let layer = &self.layers[index];
+        let own = &mut self.units[layer.units..][..layer.outputs];
+        activate(layer.activation, own, 1);
+        for (unit, &present) in own.iter_mut().zip(&layer.present) {
+            *unit = unit.keep(present);
+        }
+    }
+
+    #[inline(always)]
+    fn add_blocks(&mut self, index: usize) {
+        let layer = &self.layers[index];
         let (cells, units) = (self.cells.as_ptr(), self.units.as_mut_ptr());
         // SAFETY: `layers` has laid out cells and units, of which there are as many (`new` has
         // asserted that the table is as wide as the network), one after another; what a layer
@@ -184,10 +203,24 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 first = (own.cast_const(), 1);
             }
         }
-        let own = &mut self.units[layer.units..][..layer.outputs];
-        activate(layer.activation, own, 1);
-        for (unit, &present) in own.iter_mut().zip(&layer.present) {
-            *unit = unit.keep(present);
+    }
+
+    #[inline(always)]
+    fn add_heard(&mut self, row: u32, heard: &[Heard]) {
+        let layer = &self.layers[0];
+        let x = self.dataset.input(row);
+        let (cells, units) = (self.cells.as_ptr(), self.units.as_mut_ptr());
+        // SAFETY: as in `add_blocks`; the first layer's weights are the first of all, and it has
+        // the table's inputs.
+        #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
+        unsafe {
+            let (biases, own) = (cells.add(layer.biases), units.add(layer.units));
+            let mut tile = Tile::of(layer.outputs);
+            while tile.width::<S>() > 0 {
+                with_width!(tile.width::<S>(), WIDTH =>
+                    add_heard::<S, SLOTS, WIDTH>(x, heard, cells, biases, own, tile));
+                tile.output += tile.width::<S>();
+            }
         }
     }
 
@@ -216,35 +249,53 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     }
 
     /// Takes a layer's deltas back to what it heard, and adds to each weight's gradient or, with
-    /// `UPDATE`, updates each weight. A `PLAIN` group has neither mask nor earlier rows.
+    /// `UPDATE`, updates each weight; the first layer's weights of the inputs that are `heard`, if it
+    /// is told, as often as they are due. A `PLAIN` group has neither mask nor earlier rows.
     #[inline(always)]
-    pub(super) fn backward<const UPDATE: bool, const PLAIN: bool>(&mut self, index: usize) {
+    pub(super) fn backward<const UPDATE: bool, const PLAIN: bool>(
+        &mut self,
+        index: usize,
+        row: u32,
+        heard: Option<&[Heard]>,
+    ) {
         let layer = &self.layers[index];
         let gradient = &mut self.gradient;
-        let gradient = if gradient.is_empty() { null_mut() } else { gradient.as_mut_ptr() };
-        let mask = if self.mask.is_empty() { null() } else { self.mask.as_ptr() };
-        let (cells, units) = (self.cells.as_mut_ptr(), self.units.as_ptr());
-        let deltas = self.deltas.as_mut_ptr();
+        let (units, deltas) = (self.units.as_ptr(), self.deltas.as_mut_ptr());
         // SAFETY: `layers` has laid out cells and units, of which there are as many, one after
         // another; gradient and mask are shaped like the cells, deltas like the units; what a layer
         // hears comes before what it gives.
         #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
         unsafe {
             let back = Back {
-                cells,
-                gradient,
-                mask,
+                cells: self.cells.as_mut_ptr(),
+                gradient: if gradient.is_empty() { null_mut() } else { gradient.as_mut_ptr() },
+                mask: if self.mask.is_empty() { null() } else { self.mask.as_ptr() },
                 deltas: deltas.add(layer.units).cast_const(),
                 outputs: layer.outputs,
                 activation: self.layers[index.saturating_sub(1)].activation,
                 rule: self.rule,
             };
-            for block in &layer.blocks {
-                let heard = units.add(layer.heard + block.input);
-                // The table hears nothing back.
-                let to = if index > 0 { deltas.add(layer.heard + block.input) } else { null_mut() };
-                with_width!(block.width, WIDTH =>
-                    back.block::<WIDTH, UPDATE, PLAIN>(block.start, self.keep.0, heard, to));
+            match heard {
+                Some(heard) if SLOTS == 1 && UPDATE && index == 0 => {
+                    let x = self.dataset.input(row);
+                    let mut tile = Tile::of(layer.outputs);
+                    while tile.width::<S>() > 0 {
+                        with_width!(tile.width::<S>(), WIDTH =>
+                            update_heard::<S, R, SLOTS, WIDTH, PLAIN>(
+                                &back, self.keep.0, x, heard, tile));
+                        tile.output += tile.width::<S>();
+                    }
+                }
+                _ => {
+                    for block in &layer.blocks {
+                        let place = layer.heard + block.input;
+                        // The table hears nothing back.
+                        let to = if index > 0 { deltas.add(place) } else { null_mut() };
+                        with_width!(block.width, WIDTH =>
+                            back.block::<WIDTH, UPDATE, PLAIN>(
+                                block.start, self.keep.0, units.add(place), to));
+                    }
+                }
             }
             // The biases are a block whose one input is 1.
             let one = S::splat(1.0);

@@ -7,7 +7,7 @@
 use crate::network::{Activation, Network};
 
 /// Inputs of a block, at the most: as many sums stay in registers.
-const MOST_INPUTS: usize = 8;
+pub(super) const MOST_INPUTS: usize = 8;
 
 /// One layer of a group.
 #[derive(Clone, Debug)]
@@ -51,8 +51,9 @@ impl Layer {
     }
 }
 
-/// The layers of a group, each as wide as the widest member's.
-pub(super) fn layers(networks: &[&Network]) -> Vec<Layer> {
+/// The layers of a group, each as wide as the widest member's; a block of the first has at most so
+/// many inputs.
+pub(super) fn layers(networks: &[&Network], first: usize) -> Vec<Layer> {
     let width = |depth: usize| networks.iter().map(|network| network.topology()[depth]).max();
     let activations = networks.first().map_or(&[][..], |network| network.activations());
     let (mut start, mut units) = (0, 0);
@@ -70,10 +71,11 @@ pub(super) fn layers(networks: &[&Network]) -> Vec<Layer> {
         if present.first() == present.last() {
             present.clear();
         }
+        let most = if index == 0 { first } else { MOST_INPUTS };
         let mut blocks = Vec::new();
         let mut input = 0;
         while input < inputs {
-            let width = (inputs - input).div_ceil((inputs - input).div_ceil(MOST_INPUTS));
+            let width = (inputs - input).div_ceil((inputs - input).div_ceil(most));
             blocks.push(Span { input, width, start: start + input * outputs });
             input += width;
         }

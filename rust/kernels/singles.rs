@@ -114,6 +114,9 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
 
 impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Singles<'_, S, R, SLOTS> {
     #[inline(always)]
+    fn look_ahead(&mut self, _rows: &[u32]) {}
+
+    #[inline(always)]
     fn step(&mut self, batch: &[u32], next: &[u32], losses: &mut [f64]) {
         self.batch.load(self.dataset, batch);
         // A part of them at each turn: there is only so much that can be on its way at once.

@@ -67,8 +67,26 @@ pub fn dataset(
     weighted: bool,
     seed: u64,
 ) -> Dataset {
+    dataset_with_zeros(rows, (inputs, outputs), objective, weighted, seed, 0.0)
+}
+
+/// The same with so large a share of its inputs zero, some of them negative zeros.
+pub fn dataset_with_zeros(
+    rows: usize,
+    (inputs, outputs): (usize, usize),
+    objective: Objective,
+    weighted: bool,
+    seed: u64,
+    zeros: f64,
+) -> Dataset {
     let mut random = random(seed);
-    let x = (0..rows * inputs).map(|_| random.uniform(-2.0, 2.0) as f32).collect();
+    let mut x: Vec<f32> = (0..rows * inputs).map(|_| random.uniform(-2.0, 2.0) as f32).collect();
+    if zeros > 0.0 {
+        for x in &mut x {
+            let zero = 0.0_f32.copysign(*x);
+            *x = if random.uniform(0.0, 1.0) < zeros { zero } else { *x };
+        }
+    }
     let y = targets(objective.task, rows, outputs, &mut random);
     let weights = weighted.then(|| (0..rows).map(|_| random.uniform(0.1, 3.0)).collect());
     let (validation, train) = (0..rows as u32).partition(|row| row % 3 == 2);
