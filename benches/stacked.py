@@ -32,7 +32,7 @@ class Stacked:
     rates: dict[str, Array]
     """Learning rate, momentum and weight decay, `(k,)`."""
     X: Array
-    """`(rows, inputs)`, standardised."""
+    """`(rows, inputs)`, standardised unless they are zeros and ones."""
     targets: Array
     """`(rows, outputs)`: one-hot, or one column of 0 and 1 for two classes."""
     rows: int
@@ -56,8 +56,9 @@ def stacked(work: Workload) -> Stacked:
         biases.append(draw[1].astype(np.float32))
     units, layers = ([], []) if same else masks(topologies, depth, widest)
     X = work.X.astype(np.float64)
-    deviation = X.std(axis=0)
-    X = (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    if not work.binary:
+        deviation = X.std(axis=0)
+        X = (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
     classes, codes = np.unique(work.y, return_inverse=True)
     targets = np.eye(len(classes))[codes] if n_outputs > 1 else codes[:, None]
     drawn = {

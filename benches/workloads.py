@@ -45,7 +45,15 @@ class Workload:
         arguments: dict[str, Any] = {"validation": self.kept, "space": space, "seed": 0}
         arguments |= {"k": self.k, "epochs": self.epochs, "readiness": self.epochs}
         arguments |= {"task": "classification", "progress": False}
+        if self.binary:
+            names = [f"column_{i}" for i in range(self.X.shape[1])]
+            arguments["encoding"] = dict.fromkeys(names, "as_is")
         return apbt_rs.evolve(self.X, self.y, **arguments | settings)
+
+    @property
+    def binary(self) -> bool:
+        """Whether the table's inputs are zeros and ones, as in the paper, not standardised."""
+        return self.X.dtype == bool
 
     @property
     def kept(self) -> list[int]:
@@ -99,8 +107,8 @@ def workloads(*, quick: bool = False) -> list[Workload]:
     some = rng.permutation(150)[:80]
     iris_X, iris_y = iris.to_numpy()[some], species.to_numpy()[some]
     tennis, play = apbt_rs.datasets.load_tennis()
-    tennis_X = tennis.to_dummies().to_numpy().astype(np.float64)
-    eight = np.eye(8)
+    tennis_X = tennis.to_dummies().to_numpy().astype(bool)
+    eight = np.eye(8, dtype=bool)
     digits_X, digits_y = load_digits(return_X_y=True)
     rows = 2_000 if quick else 50_000
     wide_X, wide_y = rng.normal(size=(rows, 54)), rng.integers(7, size=rows)

@@ -41,7 +41,8 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<()> {
     let mut trained: Vec<Member> = members.par_iter().cloned().collect();
-    let nonzeros = Nonzeros::of(dataset);
+    let by_row = members.iter().any(|member| batch_size(member, dataset) == 1);
+    let nonzeros = if by_row { Nonzeros::of(dataset) } else { None };
     let most = (ROWS_AHEAD / dataset.train().len() as u64).max(1);
     let mut done = 0;
     while done < epochs {

@@ -56,10 +56,11 @@ fn crowds() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
     (data, kinds, 1..=40_usize, prop_oneof![Just(1.0), 0.5..1.0], any::<u64>()).prop_map(crowd_of)
 }
 
+type Table = (usize, usize, usize, bool, f64);
 type Kinds = (usize, usize, usize, u32, bool, usize);
 
 fn crowd_of(
-    (data, kinds, k, density, seed): ((usize, usize, usize, bool, f64), Kinds, usize, f64, u64),
+    (data, kinds, k, density, seed): (Table, Kinds, usize, f64, u64),
 ) -> (Dataset, Vec<Member>) {
     let (rows, inputs, outputs, weighted, zeros) = data;
     let (pair, hidden, depth, batch, adam, widest) = kinds;

@@ -27,7 +27,7 @@ use super::loss::{output_gradient, weighted_loss};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
 use super::units::activate;
-use super::zeros::{Heard, Tile, add_heard, update_heard};
+use super::zeros::{Heard, Nonzeros, Tile, add_heard, update_heard};
 use crate::dataset::Dataset;
 use crate::member::Member;
 use crate::network::Network;
@@ -37,6 +37,8 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
     dataset: &'a Dataset,
     pub(super) layers: Vec<Layer>,
     pub(super) rates: Vec<Rates>,
+    /// Whether the first layer passes over inputs that are zero.
+    pub(super) sparse: bool,
     /// Updates made here.
     steps: u64,
     rule: R,
@@ -58,19 +60,21 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
 }
 
 impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> {
-    /// At most `S::LANES` members, in training by these rates. Where the table has `many_zeros`,
-    /// the first layer's weights stand as `zeros` wants them.
+    /// At most `S::LANES` members, in training by these rates; the first layer passes over zeros if
+    /// it is told of `nonzeros` and that pays.
     #[inline(always)]
     pub(super) fn new(
         dataset: &'a Dataset,
         members: &[&mut Member],
         rates: Vec<Rates>,
         batch_size: usize,
-        many_zeros: bool,
+        nonzeros: Option<&Nonzeros>,
     ) -> Self {
         debug_assert!(members.len() <= S::LANES);
         let networks: Vec<&Network> = members.iter().map(|member| &member.network).collect();
-        let layers = layers(&networks, if many_zeros { 1 } else { MOST_INPUTS });
+        let widest = networks.iter().map(|network| network.topology()[1]).max().unwrap_or(0);
+        let sparse = nonzeros.is_some_and(|nonzeros| nonzeros.pay(widest));
+        let layers = layers(&networks, if sparse { 1 } else { MOST_INPUTS });
         // What the unchecked reads and writes below rest on.
         let width = |layer: Option<&Layer>, end: fn(&Layer) -> usize| layer.map(end);
         assert_eq!(width(layers.first(), |layer| layer.inputs), Some(dataset.n_inputs()));
@@ -96,6 +100,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             factor: (0, zero),
             layers,
             rates,
+            sparse,
             steps: 0,
         };
         if networks.iter().any(|network| network.mask().contains(&false)) {
@@ -162,19 +167,22 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
-    /// Hears a row's inputs.
+    /// Hears a row's inputs, unless it passes over some.
     #[inline(always)]
     pub(super) fn hear(&mut self, row: u32) {
+        if SLOTS == 1 && self.sparse {
+            return;
+        }
         for (unit, &x) in self.units.iter_mut().zip(self.dataset.input(row)) {
             *unit = S::splat(x);
         }
     }
 
-    /// A layer's way forward; of the first one from the inputs that are `heard`, if it is told.
+    /// A layer's way forward; of the first one, if it passes over zeros, from the inputs `heard`.
     #[inline(always)]
     pub(super) fn forward(&mut self, index: usize, row: u32, heard: Option<&[Heard]>) {
         match heard {
-            Some(heard) if SLOTS == 1 && index == 0 => self.add_heard(row, heard),
+            Some(heard) if SLOTS == 1 && index == 0 && self.sparse => self.add_heard(row, heard),
             _ => self.add_blocks(index),
         }
         let layer = &self.layers[index];
@@ -276,7 +284,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 rule: self.rule,
             };
             match heard {
-                Some(heard) if SLOTS == 1 && UPDATE && index == 0 => {
+                Some(heard) if SLOTS == 1 && UPDATE && index == 0 && self.sparse => {
                     let x = self.dataset.input(row);
                     let mut tile = Tile::of(layer.outputs);
                     while tile.width::<S>() > 0 {

@@ -18,8 +18,8 @@ pub(crate) struct Groups<'a, S, R, const SLOTS: usize> {
     layers: usize,
     /// Whether no group has a mask, and a batch is one row; not for Adam, whose updates outweigh it.
     plain: bool,
-    /// What the rows to come hear, where the table has many zeros and a batch is one row; not for
-    /// Adam, whose updates need each row's step.
+    /// What the rows to come hear, where a group passes over zeros: a batch is one row; not for Adam,
+    /// whose updates need each row's step.
     ahead: Option<(&'a Nonzeros, Ahead)>,
     /// Each member's sum of a batch's losses.
     totals: Vec<f64>,
@@ -39,13 +39,15 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS>
         let mut own = Vec::with_capacity(groups.len());
         for members in groups {
             let rates = members.iter().map(|member| rates(member)).collect();
-            own.push(Group::new(dataset, members, rates, batch_size, nonzeros.is_some()));
+            own.push(Group::new(dataset, members, rates, batch_size, nonzeros));
         }
         Self {
             dataset,
             layers: own.first().map_or(0, |group| group.layers.len()),
             plain: SLOTS == 1 && batch_size == 1 && own.iter().all(|group| group.mask.is_empty()),
-            ahead: nonzeros.map(|nonzeros| (nonzeros, Ahead::default())),
+            ahead: nonzeros
+                .filter(|_| own.iter().any(|group| group.sparse))
+                .map(|nonzeros| (nonzeros, Ahead::default())),
             totals: vec![0.0; groups.iter().map(Vec::len).sum()],
             in_step: own,
         }
@@ -63,10 +65,8 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS>
     #[inline(always)]
     fn forward(&mut self, row: u32) {
         let heard = self.ahead.as_ref().map(|(_, ahead)| ahead.row());
-        if heard.is_none() {
-            for group in &mut self.in_step {
-                group.hear(row);
-            }
+        for group in &mut self.in_step {
+            group.hear(row);
         }
         for layer in 0..self.layers {
             for group in &mut self.in_step {

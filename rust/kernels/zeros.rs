@@ -18,30 +18,41 @@ use super::rules::Rule;
 use super::simd::Simd;
 use crate::dataset::Dataset;
 
-/// The inputs that are not zero, of each row that is trained on.
+/// Outputs of a layer whose weights cost as much to pass over as an input that is heard: a branch
+/// that no processor foresees.
+const OUTPUTS_PER_HEARD: usize = 3;
+
+/// Which inputs of each row are not zero.
 pub(crate) struct Nonzeros {
     /// Where a row's inputs begin, `(rows + 1,)`.
     starts: Vec<usize>,
     inputs: Vec<u32>,
+    /// How many numbers of the rows that are trained on are zero, and how many are not.
+    counts: (usize, usize),
 }
 
 impl Nonzeros {
-    /// Those of a table; none where too few of its numbers are zero to make it worth while.
+    /// Those of a table; none where no layer would gain by it.
     pub(crate) fn of(dataset: &Dataset) -> Option<Self> {
-        let rows = dataset.targets().len() / dataset.n_outputs();
         let nonzero = |row: u32| dataset.input(row).iter().filter(|&&x| x != 0.0).count();
-        let count: usize = dataset.train().iter().map(|&row| nonzero(row)).sum();
-        if 2 * count > dataset.train().len() * dataset.n_inputs() {
+        let nonzeros: usize = dataset.train().iter().map(|&row| nonzero(row)).sum();
+        let zeros = dataset.train().len() * dataset.n_inputs() - nonzeros;
+        if 3 * zeros < nonzeros {
             return None;
         }
-        let mut nonzeros = Self { starts: Vec::with_capacity(rows + 1), inputs: Vec::new() };
+        let mut found = Self { starts: vec![0], inputs: Vec::new(), counts: (zeros, nonzeros) };
         for inputs in dataset.inputs().chunks(dataset.n_inputs()) {
-            nonzeros.starts.push(nonzeros.inputs.len());
             let places = inputs.iter().enumerate().filter(|(_, x)| **x != 0.0);
-            nonzeros.inputs.extend(places.map(|(place, _)| place as u32));
+            found.inputs.extend(places.map(|(place, _)| place as u32));
+            found.starts.push(found.inputs.len());
         }
-        nonzeros.starts.push(nonzeros.inputs.len());
-        Some(nonzeros)
+        Some(found)
+    }
+
+    /// Whether it is worth while for a first layer of so many outputs.
+    pub(super) fn pay(&self, outputs: usize) -> bool {
+        let (zeros, nonzeros) = self.counts;
+        zeros * outputs >= OUTPUTS_PER_HEARD * nonzeros
     }
 
     fn row(&self, row: u32) -> &[u32] {
