@@ -167,14 +167,16 @@ impl Kernel for Epochs<'_, '_> {
     fn run<S: Square>(self) -> Result<()> {
         let adam = self.team.first().hyperparameters[OPTIMIZER] == ADAM;
         match (adam, &*self.team) {
-            (false, Team::Groups(groups)) if narrow::<S>(groups) => {
-                self.train_groups::<S::Half, Sgd<S::Half>, 1>()
-            }
-            (false, Team::Groups(_)) => self.train_groups::<S, Sgd<S>, 1>(),
+            (false, Team::Groups(groups)) => match (narrow::<S>(groups), self.sparse(groups)) {
+                (true, true) => self.train_groups::<S::Half, Sgd<S::Half>, 1, true>(),
+                (true, false) => self.train_groups::<S::Half, Sgd<S::Half>, 1, false>(),
+                (false, true) => self.train_groups::<S, Sgd<S>, 1, true>(),
+                (false, false) => self.train_groups::<S, Sgd<S>, 1, false>(),
+            },
             (true, Team::Groups(groups)) if narrow::<S>(groups) => {
-                self.train_groups::<S::Half, Adam<S::Half>, 2>()
+                self.train_groups::<S::Half, Adam<S::Half>, 2, false>()
             }
-            (true, Team::Groups(_)) => self.train_groups::<S, Adam<S>, 2>(),
+            (true, Team::Groups(_)) => self.train_groups::<S, Adam<S>, 2, false>(),
             (false, Team::Singles(_)) => self.train_singles::<S, Sgd<S>, 1>(),
             (true, Team::Singles(_)) => self.train_singles::<S, Adam<S>, 2>(),
         }
@@ -188,13 +190,30 @@ fn narrow<S: Square>(groups: &[Vec<&mut Member>]) -> bool {
 }
 
 impl Epochs<'_, '_> {
+    /// Whether the first layer of some group had better pass over zeros, which groups can that have
+    /// no mask and update by every row.
+    fn sparse(&self, groups: &[Vec<&mut Member>]) -> bool {
+        let masked = |member: &&mut Member| member.network.mask().contains(&false);
+        let pays = |nonzeros: &Nonzeros| groups.iter().any(|members| nonzeros.pay(members));
+        batch_size(self.team.first(), self.dataset) == 1
+            && self.nonzeros.is_some_and(pays)
+            && !groups.iter().flatten().any(masked)
+    }
+
     #[inline(always)]
-    fn train_groups<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
+    fn train_groups<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>(
+        self,
+    ) -> Result<()> {
         let batch_size = batch_size(self.team.first(), self.dataset);
         let Team::Groups(groups) = self.team else { return Ok(()) };
         let rates = |member: &Member| rates(member, self.dataset);
-        let mut trainer =
-            Groups::<S, R, SLOTS>::new(self.dataset, groups, rates, batch_size, self.nonzeros);
+        let mut trainer = Groups::<S, R, SLOTS, SPARSE>::new(
+            self.dataset,
+            groups,
+            rates,
+            batch_size,
+            self.nonzeros,
+        );
         let members = groups.iter().map(Vec::len).sum();
         let mut losses = vec![0.0; if self.last { members } else { 0 }];
         run(&mut trainer, self.orders, batch_size, self.stop, &mut losses)?;

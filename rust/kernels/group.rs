@@ -72,8 +72,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     ) -> Self {
         debug_assert!(members.len() <= S::LANES);
         let networks: Vec<&Network> = members.iter().map(|member| &member.network).collect();
-        let widest = networks.iter().map(|network| network.topology()[1]).max().unwrap_or(0);
-        let sparse = nonzeros.is_some_and(|nonzeros| nonzeros.pay(widest));
+        let sparse = nonzeros.is_some_and(|nonzeros| nonzeros.pay(members));
         let layers = layers(&networks, if sparse { 1 } else { MOST_INPUTS });
         // What the unchecked reads and writes below rest on.
         let width = |layer: Option<&Layer>, end: fn(&Layer) -> usize| layer.map(end);
@@ -170,7 +169,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     /// Hears a row's inputs, unless it passes over some.
     #[inline(always)]
     pub(super) fn hear(&mut self, row: u32) {
-        if SLOTS == 1 && self.sparse {
+        if self.sparse {
             return;
         }
         for (unit, &x) in self.units.iter_mut().zip(self.dataset.input(row)) {
@@ -182,7 +181,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     #[inline(always)]
     pub(super) fn forward(&mut self, index: usize, row: u32, heard: Option<&[Heard]>) {
         match heard {
-            Some(heard) if SLOTS == 1 && index == 0 && self.sparse => self.add_heard(row, heard),
+            Some(heard) if index == 0 && self.sparse => self.add_heard(row, heard),
             _ => self.add_blocks(index),
         }
         let layer = &self.layers[index];
@@ -284,12 +283,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 rule: self.rule,
             };
             match heard {
-                Some(heard) if SLOTS == 1 && UPDATE && index == 0 && self.sparse => {
+                Some(heard) if PLAIN && index == 0 && self.sparse => {
                     let x = self.dataset.input(row);
                     let mut tile = Tile::of(layer.outputs);
                     while tile.width::<S>() > 0 {
                         with_width!(tile.width::<S>(), WIDTH =>
-                            update_heard::<S, R, SLOTS, WIDTH, PLAIN>(
+                            update_heard::<S, R, SLOTS, WIDTH>(
                                 &back, self.keep.0, x, heard, tile));
                         tile.output += tile.width::<S>();
                     }

@@ -11,21 +11,23 @@ use super::zeros::{Ahead, Nonzeros};
 use crate::dataset::Dataset;
 use crate::member::Member;
 
-/// Groups of the same number of layers, activations, batch size and update rule, in step.
-pub(crate) struct Groups<'a, S, R, const SLOTS: usize> {
+/// Groups of the same number of layers, activations, batch size and update rule, in step. If they
+/// are `SPARSE`, they are plain, and the first layer of some passes over zeros.
+pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
     in_step: Vec<Group<'a, S, R, SLOTS>>,
     dataset: &'a Dataset,
     layers: usize,
-    /// Whether no group has a mask, and a batch is one row; not for Adam, whose updates outweigh it.
+    /// Whether no group has a mask, and a batch is one row.
     plain: bool,
-    /// What the rows to come hear, where a group passes over zeros: a batch is one row; not for Adam,
-    /// whose updates need each row's step.
+    /// What the rows to come hear, of sparse groups.
     ahead: Option<(&'a Nonzeros, Ahead)>,
     /// Each member's sum of a batch's losses.
     totals: Vec<f64>,
 }
 
-impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS> {
+impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
+    Groups<'a, S, R, SLOTS, SPARSE>
+{
     /// Groups of at most `S::LANES` members each, in training by these rates.
     #[inline(always)]
     pub(crate) fn new(
@@ -35,19 +37,19 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS>
         batch_size: usize,
         nonzeros: Option<&'a Nonzeros>,
     ) -> Self {
-        let nonzeros = nonzeros.filter(|_| SLOTS == 1 && batch_size == 1);
-        let mut own = Vec::with_capacity(groups.len());
+        let nonzeros = nonzeros.filter(|_| SPARSE);
+        let mut own: Vec<Group<'_, S, R, SLOTS>> = Vec::with_capacity(groups.len());
         for members in groups {
             let rates = members.iter().map(|member| rates(member)).collect();
             own.push(Group::new(dataset, members, rates, batch_size, nonzeros));
         }
+        let plain = batch_size == 1 && own.iter().all(|group| group.mask.is_empty());
+        assert!(plain || !SPARSE);
         Self {
             dataset,
             layers: own.first().map_or(0, |group| group.layers.len()),
-            plain: SLOTS == 1 && batch_size == 1 && own.iter().all(|group| group.mask.is_empty()),
-            ahead: nonzeros
-                .filter(|_| own.iter().any(|group| group.sparse))
-                .map(|nonzeros| (nonzeros, Ahead::default())),
+            plain,
+            ahead: nonzeros.map(|nonzeros| (nonzeros, Ahead::default())),
             totals: vec![0.0; groups.iter().map(Vec::len).sum()],
             in_step: own,
         }
@@ -64,7 +66,8 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS>
     /// A row's way forward through all layers.
     #[inline(always)]
     fn forward(&mut self, row: u32) {
-        let heard = self.ahead.as_ref().map(|(_, ahead)| ahead.row());
+        let ahead = if SPARSE { self.ahead.as_ref() } else { None };
+        let heard = ahead.map(|(_, ahead)| ahead.row());
         for group in &mut self.in_step {
             group.hear(row);
         }
@@ -78,13 +81,14 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS>
     /// A row's way back through all layers.
     #[inline(always)]
     fn backward<const UPDATE: bool, const PLAIN: bool>(&mut self, row: u32) {
-        let heard = self.ahead.as_ref().map(|(_, ahead)| ahead.row());
+        let ahead = if SPARSE { self.ahead.as_mut() } else { None };
+        let heard = ahead.as_ref().map(|(_, ahead)| ahead.row());
         for layer in (0..self.layers).rev() {
             for group in &mut self.in_step {
                 group.backward::<UPDATE, PLAIN>(layer, row, heard);
             }
         }
-        if let Some((_, ahead)) = &mut self.ahead {
+        if let Some((_, ahead)) = ahead {
             ahead.pass();
         }
     }
@@ -100,7 +104,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Groups<'a, S, R, SLOTS>
     }
 }
 
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Groups<'_, S, R, SLOTS> {
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool> Trainer
+    for Groups<'_, S, R, SLOTS, SPARSE>
+{
     #[inline(always)]
     fn look_ahead(&mut self, rows: &[u32]) {
         if let Some((nonzeros, ahead)) = &mut self.ahead {
@@ -124,10 +130,10 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Groups<'_, S, R
             for group in &mut self.in_step {
                 group.output_gradient(row);
             }
-            if index + 1 < batch.len() {
-                self.backward::<false, false>(row);
-            } else if SLOTS == 1 && self.plain {
+            if SPARSE || SLOTS == 1 && self.plain {
                 self.backward::<true, true>(row);
+            } else if index + 1 < batch.len() {
+                self.backward::<false, false>(row);
             } else {
                 self.backward::<true, false>(row);
             }

@@ -17,6 +17,7 @@ use super::blocks::{Back, Cell};
 use super::rules::Rule;
 use super::simd::Simd;
 use crate::dataset::Dataset;
+use crate::member::Member;
 
 /// Outputs of a layer whose weights cost as much to pass over as an input that is heard: a branch
 /// that no processor foresees.
@@ -49,9 +50,10 @@ impl Nonzeros {
         Some(found)
     }
 
-    /// Whether it is worth while for a first layer of so many outputs.
-    pub(super) fn pay(&self, outputs: usize) -> bool {
+    /// Whether the first layer of a group of members gains by it.
+    pub(crate) fn pay(&self, members: &[&mut Member]) -> bool {
         let (zeros, nonzeros) = self.counts;
+        let outputs = members.iter().map(|member| member.network.topology()[1]).max().unwrap_or(0);
         zeros * outputs >= OUTPUTS_PER_HEARD * nonzeros
     }
 
@@ -176,8 +178,8 @@ pub(super) unsafe fn add_heard<S: Simd, const SLOTS: usize, const WIDTH: usize>(
 /// without them.
 ///
 /// # Safety
-/// `heard` names inputs of `x`; the first of `back`'s cells are `(inputs, outputs)` weights; all that
-/// it points to is as its own methods need it; the tile is within.
+/// `heard` names inputs of `x`; the first of `back`'s cells are `(inputs, outputs)` weights, none of
+/// them masked; its deltas are `(outputs,)`; the tile is within.
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
 #[inline(always)]
 pub(super) unsafe fn update_heard<
@@ -185,7 +187,6 @@ pub(super) unsafe fn update_heard<
     R: Rule<S, SLOTS>,
     const SLOTS: usize,
     const WIDTH: usize,
-    const PLAIN: bool,
 >(
     back: &Back<S, R, SLOTS>,
     keep: S,
@@ -205,13 +206,8 @@ pub(super) unsafe fn update_heard<
         for j in 0..WIDTH {
             // SAFETY: likewise.
             let delta = unsafe { back.deltas.add(tile.output + j).read() };
-            let mut change = x.mul_add(delta, zero);
-            if !PLAIN && !back.mask.is_null() {
-                // SAFETY: likewise.
-                change = change.keep(unsafe { back.mask.add(start + j).read() });
-            }
             let Cell { value, slots } = &mut own[j];
-            *value = back.rule.update(*value, slots, change, keep);
+            *value = back.rule.update(*value, slots, x.mul_add(delta, zero), keep);
         }
         for _ in 0..one.rest {
             for Cell { value, slots } in &mut own {
