@@ -22,14 +22,11 @@ pub(crate) fn groups(mut class: Vec<&mut Member>, most: usize) -> Vec<Vec<&mut M
     while let Some(first) = class.pop() {
         let mut shape = first.network.topology().to_vec();
         let mut group = vec![first];
-        while group.len() < most {
-            // Who makes the group wider by the least; among equals the largest.
-            let next = class.iter().enumerate().rev().take(WINDOW).min_by_key(|(place, member)| {
-                (weights(wider(&shape, member.network.topology())), usize::MAX - place)
-            });
-            let Some((place, _)) = next else { break };
+        while group.len() < most
+            && let Some(place) = next(&class, &shape)
+        {
             let member = class.remove(place);
-            shape = wider(&shape, member.network.topology()).collect();
+            widen(&mut shape, member.network.topology());
             group.push(member);
         }
         groups.push(group);
@@ -40,19 +37,44 @@ pub(crate) fn groups(mut class: Vec<&mut Member>, most: usize) -> Vec<Vec<&mut M
     groups
 }
 
+/// The place of who makes a group of this shape wider by the least; among equals of the largest.
+fn next(class: &[&mut Member], shape: &[usize]) -> Option<usize> {
+    let now = weights(shape.iter().copied());
+    let mut best = None;
+    for (place, member) in class.iter().enumerate().rev().take(WINDOW) {
+        let then = weights(wider(shape, member.network.topology()));
+        if then == now {
+            return Some(place);
+        }
+        if best.is_none_or(|(least, _)| then < least) {
+            best = Some((then, place));
+        }
+    }
+    best.map(|(_, place)| place)
+}
+
 /// Lets two members change places as long as that makes their groups narrower.
 fn exchange(groups: &mut [Vec<&mut Member>]) {
+    // How often each group has changed, and had when it last had nothing to exchange with another.
+    let mut changes = vec![1; groups.len()];
+    let mut seen = vec![vec![(0, 0); groups.len()]; groups.len()];
     let mut settled = false;
     while !settled {
         settled = true;
         for second in 1..groups.len() {
             let (others, rest) = groups.split_at_mut(second);
             let group = &mut rest[0];
-            for other in others {
+            for (first, other) in others.iter_mut().enumerate() {
+                if seen[first][second] == (changes[first], changes[second]) {
+                    continue;
+                }
                 while let Some((i, j)) = best_exchange(other, group) {
                     std::mem::swap(&mut other[i], &mut group[j]);
+                    changes[first] += 1;
+                    changes[second] += 1;
                     settled = false;
                 }
+                seen[first][second] = (changes[first], changes[second]);
             }
         }
     }
@@ -60,24 +82,36 @@ fn exchange(groups: &mut [Vec<&mut Member>]) {
 
 /// The places of two groups' members who should change places, if any should.
 fn best_exchange(one: &[&mut Member], other: &[&mut Member]) -> Option<(usize, usize)> {
-    let (ones, others) = (without_each(one), without_each(other));
-    let width = |i: usize, j: usize| {
-        weights(wider(&ones[i], other[j].network.topology()))
-            + weights(wider(&others[j], one[i].network.topology()))
-    };
-    let pairs = (0..one.len()).flat_map(|i| (0..other.len()).map(move |j| (i, j)));
-    let best = pairs.map(|(i, j)| (width(i, j), (i, j))).min();
     let now = weights(shape(one).into_iter()) + weights(shape(other).into_iter());
-    best.filter(|&(then, _)| then < now).map(|(_, pair)| pair)
+    let depth = one[0].network.topology().len();
+    let (ones, others) = (without_each(one), without_each(other));
+    let mut best = (now, None);
+    for (i, one_without) in ones.chunks_exact(depth).enumerate() {
+        for (j, other_without) in others.chunks_exact(depth).enumerate() {
+            let then = weights(wider(one_without, other[j].network.topology()))
+                + weights(wider(other_without, one[i].network.topology()));
+            if then < best.0 {
+                best = (then, Some((i, j)));
+            }
+        }
+    }
+    best.1
 }
 
-/// The shape of a group without one of its members, for each of them.
-fn without_each(group: &[&mut Member]) -> Vec<Vec<usize>> {
-    let mut shapes = vec![vec![0; group[0].network.topology().len()]; group.len()];
-    for (place, shape) in shapes.iter_mut().enumerate() {
-        for (_, member) in group.iter().enumerate().filter(|(other, _)| *other != place) {
-            *shape = wider(shape, member.network.topology()).collect();
-        }
+/// The shape of a group without one of its members, for each of them, `(members, layers)`.
+fn without_each(group: &[&mut Member]) -> Vec<usize> {
+    let depth = group[0].network.topology().len();
+    let mut shapes = vec![0; group.len() * depth];
+    // As wide as those before it, and as those after it.
+    let mut before = vec![0; depth];
+    for (shape, member) in shapes.chunks_exact_mut(depth).zip(group) {
+        widen(shape, &before);
+        widen(&mut before, member.network.topology());
+    }
+    let mut after = vec![0; depth];
+    for (shape, member) in shapes.chunks_exact_mut(depth).zip(group).rev() {
+        widen(shape, &after);
+        widen(&mut after, member.network.topology());
     }
     shapes
 }
@@ -102,13 +136,20 @@ pub(crate) fn joined(halves: Vec<Vec<&mut Member>>, lanes: usize) -> Vec<Vec<&mu
 
 /// A shape wide enough for some members.
 pub(crate) fn shape(members: &[&mut Member]) -> Vec<usize> {
-    let first = members[0].network.topology().to_vec();
-    let others = members[1..].iter().map(|member| member.network.topology());
-    others.fold(first, |shape, topology| wider(&shape, topology).collect())
+    let mut shape = members[0].network.topology().to_vec();
+    members[1..].iter().for_each(|member| widen(&mut shape, member.network.topology()));
+    shape
+}
+
+/// Makes a shape wide enough for another.
+fn widen(shape: &mut [usize], topology: &[usize]) {
+    for (width, &units) in shape.iter_mut().zip(topology) {
+        *width = units.max(*width);
+    }
 }
 
 /// A shape wide enough for two.
-pub(crate) fn wider(one: &[usize], other: &[usize]) -> impl Iterator<Item = usize> + Clone {
+fn wider(one: &[usize], other: &[usize]) -> impl Iterator<Item = usize> + Clone {
     one.iter().zip(other).map(|(&width, &units)| width.max(units))
 }
 
