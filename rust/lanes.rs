@@ -85,9 +85,17 @@ fn best_exchange(one: &[&mut Member], other: &[&mut Member]) -> Option<(usize, u
     let now = weights(shape(one).into_iter()) + weights(shape(other).into_iter());
     let depth = one[0].network.topology().len();
     let (ones, others) = (without_each(one), without_each(other));
+    let costs = |shapes: &[usize]| -> Vec<usize> {
+        shapes.chunks_exact(depth).map(|shape| weights(shape.iter().copied())).collect()
+    };
+    let (cost_of_ones, cost_of_others) = (costs(&ones), costs(&others));
     let mut best = (now, None);
     for (i, one_without) in ones.chunks_exact(depth).enumerate() {
         for (j, other_without) in others.chunks_exact(depth).enumerate() {
+            // Who comes in makes no group narrower.
+            if cost_of_ones[i] + cost_of_others[j] >= best.0 {
+                continue;
+            }
             let then = weights(wider(one_without, other[j].network.topology()))
                 + weights(wider(other_without, one[i].network.topology()));
             if then < best.0 {
