@@ -55,9 +55,7 @@ fn next(class: &[&mut Member], shape: &[usize]) -> Option<usize> {
 
 /// Lets two members change places as long as that makes their groups narrower.
 fn exchange(groups: &mut [Vec<&mut Member>]) {
-    // How often each group has changed, and had when it last had nothing to exchange with another.
-    let mut changes = vec![1; groups.len()];
-    let mut seen = vec![vec![(0, 0); groups.len()]; groups.len()];
+    let mut costs: Vec<Costs> = groups.iter().map(|group| Costs::of(group)).collect();
     let mut settled = false;
     while !settled {
         settled = true;
@@ -65,63 +63,71 @@ fn exchange(groups: &mut [Vec<&mut Member>]) {
             let (others, rest) = groups.split_at_mut(second);
             let group = &mut rest[0];
             for (first, other) in others.iter_mut().enumerate() {
-                if seen[first][second] == (changes[first], changes[second]) {
-                    continue;
-                }
-                while let Some((i, j)) = best_exchange(other, group) {
+                while let Some((i, j)) =
+                    best_exchange((other, &costs[first]), (group, &costs[second]))
+                {
                     std::mem::swap(&mut other[i], &mut group[j]);
-                    changes[first] += 1;
-                    changes[second] += 1;
+                    (costs[first], costs[second]) = (Costs::of(other), Costs::of(group));
                     settled = false;
                 }
-                seen[first][second] = (changes[first], changes[second]);
             }
         }
     }
 }
 
 /// The places of two groups' members who should change places, if any should.
-fn best_exchange(one: &[&mut Member], other: &[&mut Member]) -> Option<(usize, usize)> {
-    let now = weights(shape(one).into_iter()) + weights(shape(other).into_iter());
-    let depth = one[0].network.topology().len();
-    let (ones, others) = (without_each(one), without_each(other));
-    let costs = |shapes: &[usize]| -> Vec<usize> {
-        shapes.chunks_exact(depth).map(|shape| weights(shape.iter().copied())).collect()
-    };
-    let (cost_of_ones, cost_of_others) = (costs(&ones), costs(&others));
-    let mut best = (now, None);
-    for (i, one_without) in ones.chunks_exact(depth).enumerate() {
-        for (j, other_without) in others.chunks_exact(depth).enumerate() {
+fn best_exchange(
+    (one, one_costs): (&[&mut Member], &Costs),
+    (other, other_costs): (&[&mut Member], &Costs),
+) -> Option<(usize, usize)> {
+    let mut best = (one_costs.now + other_costs.now, None);
+    for (i, (least, without)) in one_costs.without_each().enumerate() {
+        for (j, (other_least, other_without)) in other_costs.without_each().enumerate() {
             // Who comes in makes no group narrower.
-            if cost_of_ones[i] + cost_of_others[j] >= best.0 {
-                continue;
-            }
-            let then = weights(wider(one_without, other[j].network.topology()))
-                + weights(wider(other_without, one[i].network.topology()));
-            if then < best.0 {
-                best = (then, Some((i, j)));
+            if least + other_least < best.0 {
+                let then = weights(wider(without, other[j].network.topology()))
+                    + weights(wider(other_without, one[i].network.topology()));
+                if then < best.0 {
+                    best = (then, Some((i, j)));
+                }
             }
         }
     }
     best.1
 }
 
-/// The shape of a group without one of its members, for each of them, `(members, layers)`.
-fn without_each(group: &[&mut Member]) -> Vec<usize> {
-    let depth = group[0].network.topology().len();
-    let mut shapes = vec![0; group.len() * depth];
-    // As wide as those before it, and as those after it.
-    let mut before = vec![0; depth];
-    for (shape, member) in shapes.chunks_exact_mut(depth).zip(group) {
-        widen(shape, &before);
-        widen(&mut before, member.network.topology());
+/// What a group costs in weights, and would without one of its members, for each of them.
+struct Costs {
+    now: usize,
+    without: Vec<usize>,
+    /// Its shapes without each, `(members, layers)`.
+    shapes: Vec<usize>,
+}
+
+impl Costs {
+    fn of(group: &[&mut Member]) -> Self {
+        let depth = group[0].network.topology().len();
+        let mut shapes = vec![0; group.len() * depth];
+        // As wide as those before it, and as those after it.
+        let mut before = vec![0; depth];
+        for (shape, member) in shapes.chunks_exact_mut(depth).zip(group) {
+            widen(shape, &before);
+            widen(&mut before, member.network.topology());
+        }
+        let mut after = vec![0; depth];
+        for (shape, member) in shapes.chunks_exact_mut(depth).zip(group).rev() {
+            widen(shape, &after);
+            widen(&mut after, member.network.topology());
+        }
+        let of = |shape: &[usize]| weights(shape.iter().copied());
+        Self { now: of(&before), without: shapes.chunks_exact(depth).map(of).collect(), shapes }
     }
-    let mut after = vec![0; depth];
-    for (shape, member) in shapes.chunks_exact_mut(depth).zip(group).rev() {
-        widen(shape, &after);
-        widen(&mut after, member.network.topology());
+
+    /// For each member what the group costs without it, and its shape.
+    fn without_each(&self) -> impl Iterator<Item = (usize, &[usize])> {
+        let depth = self.shapes.len() / self.without.len();
+        self.without.iter().copied().zip(self.shapes.chunks_exact(depth))
     }
-    shapes
 }
 
 /// Groups of half a vector, two as one of a whole vector where that is less work.
