@@ -16,6 +16,20 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 fn dataset(rows: usize, inputs: usize, outputs: usize, loss: Loss) -> Dataset {
     let mut random = Random::new(0, 0, 0, Purpose::Split);
     let x = (0..rows * inputs).map(|_| random.uniform(-1.0, 1.0) as f32).collect();
+    labelled(x, rows, outputs, loss, &mut random)
+}
+
+/// Categories of so many levels each, one-hot encoded.
+fn categories(rows: usize, columns: usize, levels: usize, outputs: usize) -> Dataset {
+    let mut random = Random::new(0, 0, 0, Purpose::Split);
+    let mut x = vec![0.0; rows * columns * levels];
+    for category in x.chunks_exact_mut(levels) {
+        category[random.below(levels)] = 1.0;
+    }
+    labelled(x, rows, outputs, Loss::SquaredError, &mut random)
+}
+
+fn labelled(x: Vec<f32>, rows: usize, outputs: usize, loss: Loss, random: &mut Random) -> Dataset {
     let mut y = vec![0.0; rows * outputs];
     for row in y.chunks_exact_mut(outputs) {
         row[random.below(outputs)] = 1.0;
@@ -127,10 +141,13 @@ fn groups(criterion: &mut Criterion) {
         bench_training(&mut group, name, &iris, vec![recipe.member(); k], 20);
     }
     bench_training(&mut group, "80 of the paper's population", &iris, paper_population(80), 20);
+    let tennis = categories(80, 5, 4, 3);
+    let sparse = Recipe { topology: &[20, 6, 3], ..plain };
+    bench_training(&mut group, "32 × 20-6-3, categories", &tennis, vec![sparse.member(); 32], 20);
     group.finish();
 }
 
-/// `kernels/single.rs`: one member, rows in the lanes.
+/// `kernels/singles.rs`: one member, rows in the lanes.
 fn singles(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("single");
     let digits = dataset(1440, 64, 10, Loss::CrossEntropy);
