@@ -253,6 +253,25 @@ mod tests {
     }
 
     #[test]
+    fn other_ways_of_grouping_are_taken_where_they_are_narrower() {
+        let mut random = Random::new(0, 0, 0, Purpose::Split);
+        let mut won = 0;
+        for _ in 0..20 {
+            let shapes: Vec<Vec<usize>> =
+                (0..24).map(|_| vec![3, 1 + random.below(9), 1 + random.below(9), 2]).collect();
+            let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+            let first = exchange(&shapes, &mut nearest(&shapes, 8));
+            let best: usize = partition(&shapes, 8)
+                .iter()
+                .map(|group| weights(shape_of(&shapes, group).into_iter()))
+                .sum();
+            assert!(best <= first);
+            won += usize::from(best < first);
+        }
+        assert!(won > 0);
+    }
+
+    #[test]
     fn everybody_is_in_one_group_none_of_which_is_too_large_and_the_largest_are_first() {
         let mut random = Random::new(0, 0, 0, Purpose::Split);
         for k in [1_usize, 7, 8, 9, 40, 100] {

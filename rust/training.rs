@@ -71,20 +71,17 @@ pub fn train(
 
 /// Takes all teams through all epochs, on all threads of the pool.
 ///
-/// The team with the most work left is always the next to be taken on. As many as each thread gets
-/// alike go through all epochs at once; the last few are taken on for a slice of the epochs at a
-/// time, so that all threads are busy to the end: of five whole teams two threads would leave one
-/// idle for a sixth of the time. `train` is given a team, some epochs, and whether they are its last.
+/// The team with the most work left is always the next to be taken on. The first go through all
+/// epochs at once; the last few are taken on for a slice of the epochs at a time, so that all threads
+/// are busy to the end: of five whole teams two threads would leave one idle for a sixth of the time.
+/// `train` is given a team, some epochs, and whether they are its last.
 fn share_out<'a>(
     teams: Vec<Team<'a>>,
     orders: Orders<'_>,
     train: impl Fn(&mut Team<'a>, Orders<'_>, bool) -> Result<()> + Sync,
 ) -> Result<()> {
     let threads = rayon::current_num_threads();
-    // As many teams as threads have nothing to share out.
-    let sliced =
-        if threads > 1 && teams.len() > threads { threads + teams.len() % threads } else { 0 };
-    let whole = teams.len() - sliced;
+    let whole = whole(&teams.iter().map(Team::padded).collect::<Vec<_>>(), threads);
     // To begin a slice costs some rows' work.
     let slice = orders.epochs().div_ceil(SLICES).max(ROWS_PER_SLICE.div_ceil(orders.epoch));
     let jobs = teams.into_iter().enumerate().map(|(place, team)| Job {
@@ -117,6 +114,25 @@ fn share_out<'a>(
         }
         Ok(())
     })
+}
+
+/// How many of the teams, which cost that much, the most first, go through all epochs at once: as
+/// long as each thread then has as much left of an even share as the next team costs, which can be on
+/// one thread at a time.
+fn whole(costs: &[usize], threads: usize) -> usize {
+    if threads == 1 || costs.len() <= threads {
+        return costs.len();
+    }
+    let total: usize = costs.iter().sum();
+    let mut loads = vec![0; threads];
+    for (place, pair) in costs.windows(2).enumerate() {
+        loads.sort_unstable();
+        loads[0] += pair[0];
+        if (loads[0] + pair[1]) * threads > total {
+            return place;
+        }
+    }
+    costs.len() - 1
 }
 
 /// The rows of some epochs in the order in which they are visited.
@@ -294,4 +310,25 @@ fn rates(member: &Member, dataset: &Dataset) -> Rates {
 
 fn batch_size(member: &Member, dataset: &Dataset) -> usize {
     (member.hyperparameters[BATCH_SIZE].max(1.0) as usize).min(dataset.train().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole;
+
+    #[test]
+    fn teams_stay_whole_as_far_as_that_leaves_no_thread_idle() {
+        for (costs, threads, expected) in [
+            (&[5, 4, 3][..], 1, 3),
+            (&[3, 3], 2, 2),
+            (&[2; 5], 2, 2),
+            (&[2; 20], 2, 18),
+            // The third would keep one thread for as long as half of all.
+            (&[4, 4, 4, 1], 2, 0),
+            (&[10, 10, 10, 10, 10, 1, 1, 1], 4, 0),
+            (&[9, 3, 3, 3, 3, 3], 2, 4),
+        ] {
+            assert_eq!(whole(costs, threads), expected, "{costs:?} {threads}");
+        }
+    }
 }

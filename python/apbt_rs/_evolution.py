@@ -29,7 +29,7 @@ from apbt_rs._space import Space
 __all__ = ["Evolution", "Generation"]
 
 _SLICE = 0.25  # seconds of training between two looks at the clock
-_UPDATE = 1e-9  # seconds that a parameter's update takes, guessed on the slow side
+_UPDATE = 1e-9  # seconds of a parameter's update, on the slow side where there are vectors
 
 
 @dataclass(frozen=True)
@@ -242,9 +242,10 @@ class Evolution(Iterator[Generation]):
         first = self._core.epoch
         limit = self._settings.time_limit
         if self._epoch_seconds == 0 and limit is None:
+            # With a limit one epoch shows how many there is time for: what is cut off is lost.
             self._epoch_seconds = _UPDATE * self._core.n_parameters * len(self._data.train)
         while (left := self._goal - self._core.epoch) > 0:
-            epochs = 1  # of which the clock tells how many there is time for
+            epochs = 1
             if self._epoch_seconds > 0:
                 epochs = min(left, max(1, int(_SLICE / self._epoch_seconds)))
             deadline = None

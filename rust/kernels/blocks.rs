@@ -9,7 +9,7 @@ use super::simd::Simd;
 use super::units::times_derivatives;
 use crate::network::Activation;
 
-/// Calls a function that is generic over the width of a block.
+/// Calls a function that is generic over the width of a block or tile.
 macro_rules! with_width {
     ($width:expr, $name:ident => $call:expr) => {
         with_width!($width, $name => $call; 1 2 3 4 5 6 7 8)
@@ -17,7 +17,7 @@ macro_rules! with_width {
     ($width:expr, $name:ident => $call:expr; $($number:literal)*) => {
         match $width {
             $($number => { const $name: usize = $number; $call })*
-            _ => unreachable!("a block has at most 8 inputs"),
+            _ => unreachable!("a block has at most 8 inputs, a tile 8 outputs"),
         }
     };
 }

@@ -21,13 +21,14 @@
 
 use std::ptr::{null, null_mut};
 
+use super::ahead::{Heard, Nonzeros};
 use super::blocks::{Back, Cell, add_sums, with_width};
 use super::layout::{Layer, MOST_INPUTS, layers, places};
 use super::loss::{output_gradient, weighted_loss};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
 use super::units::activate;
-use super::zeros::{Heard, Nonzeros, Tile, add_heard, update_heard};
+use super::zeros::{add_heard, update_heard};
 use crate::dataset::Dataset;
 use crate::member::Member;
 use crate::network::Network;
@@ -77,6 +78,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         // What the unchecked reads and writes below rest on.
         let width = |layer: Option<&Layer>, end: fn(&Layer) -> usize| layer.map(end);
         assert_eq!(width(layers.first(), |layer| layer.inputs), Some(dataset.n_inputs()));
+        assert!(nonzeros.is_none_or(|nonzeros| nonzeros.width() == dataset.n_inputs()));
         assert_eq!(width(layers.last(), |layer| layer.outputs), Some(dataset.n_outputs()));
         assert!(layers.iter().all(|layer| layer.inputs > 0 && layer.outputs > 0));
         let count = layers.iter().map(|layer| (layer.inputs + 1) * layer.outputs).sum();
@@ -179,55 +181,37 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
 
     /// A layer's way forward; of the first one, if it passes over zeros, from the inputs `heard`.
     #[inline(always)]
-    pub(super) fn forward(&mut self, index: usize, row: u32, heard: Option<&[Heard]>) {
-        match heard {
-            Some(heard) if index == 0 && self.sparse => self.add_heard(row, heard),
-            _ => self.add_blocks(index),
-        }
-        let layer = &self.layers[index];
-        let own = &mut self.units[layer.units..][..layer.outputs];
-        activate(layer.activation, own, 1);
-        for (unit, &present) in own.iter_mut().zip(&layer.present) {
-            *unit = unit.keep(present);
-        }
-    }
-
-    #[inline(always)]
-    fn add_blocks(&mut self, index: usize) {
+    pub(super) fn forward(&mut self, index: usize, heard: Option<&[Heard]>) {
         let layer = &self.layers[index];
         let (cells, units) = (self.cells.as_ptr(), self.units.as_mut_ptr());
         // SAFETY: `layers` has laid out cells and units, of which there are as many (`new` has
         // asserted that the table is as wide as the network), one after another; what a layer
-        // hears comes before what it gives. A cell begins with its value (`repr(C)`).
-        #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-        unsafe {
-            let (heard, own) = (units.add(layer.heard).cast_const(), units.add(layer.units));
-            let mut first = (cells.add(layer.biases).cast::<S>(), 1 + SLOTS);
-            for block in &layer.blocks {
-                let (heard, cells) = (heard.add(block.input), cells.add(block.start));
-                with_width!(block.width, WIDTH =>
-                    add_sums::<S, SLOTS, WIDTH>(heard, cells, first, own, layer.outputs));
-                first = (own.cast_const(), 1);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn add_heard(&mut self, row: u32, heard: &[Heard]) {
-        let layer = &self.layers[0];
-        let x = self.dataset.input(row);
-        let (cells, units) = (self.cells.as_ptr(), self.units.as_mut_ptr());
-        // SAFETY: as in `add_blocks`; the first layer's weights are the first of all, and it has
-        // the table's inputs.
+        // hears comes before what it gives. A cell begins with its value (`repr(C)`). A sparse
+        // group's first layer has the first cells, in blocks of one input, and `new` has asserted
+        // that the inputs heard are the table's.
         #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
         unsafe {
             let (biases, own) = (cells.add(layer.biases), units.add(layer.units));
-            let mut tile = Tile::of(layer.outputs);
-            while tile.width::<S>() > 0 {
-                with_width!(tile.width::<S>(), WIDTH =>
-                    add_heard::<S, SLOTS, WIDTH>(x, heard, cells, biases, own, tile));
-                tile.output += tile.width::<S>();
+            match heard {
+                Some(heard) if index == 0 && self.sparse => {
+                    add_heard::<S, SLOTS>(heard, cells, biases, own, layer.outputs);
+                }
+                _ => {
+                    let mut first = (biases.cast::<S>(), 1 + SLOTS);
+                    for block in &layer.blocks {
+                        let heard = units.add(layer.heard + block.input).cast_const();
+                        let cells = cells.add(block.start);
+                        with_width!(block.width, WIDTH =>
+                            add_sums::<S, SLOTS, WIDTH>(heard, cells, first, own, layer.outputs));
+                        first = (own.cast_const(), 1);
+                    }
+                }
             }
+        }
+        let own = &mut self.units[layer.units..][..layer.outputs];
+        activate(layer.activation, own, 1);
+        for (unit, &present) in own.iter_mut().zip(&layer.present) {
+            *unit = unit.keep(present);
         }
     }
 
@@ -262,7 +246,6 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     pub(super) fn backward<const UPDATE: bool, const PLAIN: bool>(
         &mut self,
         index: usize,
-        row: u32,
         heard: Option<&[Heard]>,
     ) {
         let layer = &self.layers[index];
@@ -270,7 +253,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         let (units, deltas) = (self.units.as_ptr(), self.deltas.as_mut_ptr());
         // SAFETY: `layers` has laid out cells and units, of which there are as many, one after
         // another; gradient and mask are shaped like the cells, deltas like the units; what a layer
-        // hears comes before what it gives.
+        // hears comes before what it gives. For a sparse group's first layer as in `forward`.
         #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
         unsafe {
             let back = Back {
@@ -284,14 +267,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             };
             match heard {
                 Some(heard) if PLAIN && index == 0 && self.sparse => {
-                    let x = self.dataset.input(row);
-                    let mut tile = Tile::of(layer.outputs);
-                    while tile.width::<S>() > 0 {
-                        with_width!(tile.width::<S>(), WIDTH =>
-                            update_heard::<S, R, SLOTS, WIDTH>(
-                                &back, self.keep.0, x, heard, tile));
-                        tile.output += tile.width::<S>();
-                    }
+                    update_heard(&back, self.keep.0, heard);
                 }
                 _ => {
                     for block in &layer.blocks {

@@ -4,10 +4,10 @@
 //! group's layer is work to fill that time with; the groups' layers may be of different widths.
 
 use super::Trainer;
+use super::ahead::{Ahead, Nonzeros};
 use super::group::Group;
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, prefetch};
-use super::zeros::{Ahead, Nonzeros};
 use crate::dataset::Dataset;
 use crate::member::Member;
 
@@ -20,7 +20,7 @@ pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
     /// Whether no group has a mask, and a batch is one row.
     plain: bool,
     /// What the rows to come hear, of sparse groups.
-    ahead: Option<(&'a Nonzeros, Ahead)>,
+    ahead: Option<Ahead<'a>>,
     /// Each member's sum of a batch's losses.
     totals: Vec<f64>,
 }
@@ -44,12 +44,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
             own.push(Group::new(dataset, members, rates, batch_size, nonzeros));
         }
         let plain = batch_size == 1 && own.iter().all(|group| group.mask.is_empty());
-        assert!(plain || !SPARSE);
+        assert!(!SPARSE || plain && R::STEADY);
         Self {
             dataset,
             layers: own.first().map_or(0, |group| group.layers.len()),
             plain,
-            ahead: nonzeros.map(|nonzeros| (nonzeros, Ahead::default())),
+            ahead: nonzeros.map(|nonzeros| Ahead::new(dataset, nonzeros)),
             totals: vec![0.0; groups.iter().map(Vec::len).sum()],
             in_step: own,
         }
@@ -67,28 +67,28 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
     #[inline(always)]
     fn forward(&mut self, row: u32) {
         let ahead = if SPARSE { self.ahead.as_ref() } else { None };
-        let heard = ahead.map(|(_, ahead)| ahead.row());
+        let heard = ahead.map(Ahead::row);
         for group in &mut self.in_step {
             group.hear(row);
         }
         for layer in 0..self.layers {
             for group in &mut self.in_step {
-                group.forward(layer, row, heard);
+                group.forward(layer, heard);
             }
         }
     }
 
     /// A row's way back through all layers.
     #[inline(always)]
-    fn backward<const UPDATE: bool, const PLAIN: bool>(&mut self, row: u32) {
+    fn backward<const UPDATE: bool, const PLAIN: bool>(&mut self) {
         let ahead = if SPARSE { self.ahead.as_mut() } else { None };
-        let heard = ahead.as_ref().map(|(_, ahead)| ahead.row());
+        let heard = ahead.as_ref().map(|ahead| ahead.row());
         for layer in (0..self.layers).rev() {
             for group in &mut self.in_step {
-                group.backward::<UPDATE, PLAIN>(layer, row, heard);
+                group.backward::<UPDATE, PLAIN>(layer, heard);
             }
         }
-        if let Some((_, ahead)) = ahead {
+        if let Some(ahead) = ahead {
             ahead.pass();
         }
     }
@@ -109,8 +109,8 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool> Trainer
 {
     #[inline(always)]
     fn look_ahead(&mut self, rows: &[u32]) {
-        if let Some((nonzeros, ahead)) = &mut self.ahead {
-            ahead.look(nonzeros, rows, self.dataset.n_inputs());
+        if let Some(ahead) = &mut self.ahead {
+            ahead.look(rows);
         }
     }
 
@@ -131,11 +131,11 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool> Trainer
                 group.output_gradient(row);
             }
             if SPARSE || SLOTS == 1 && self.plain {
-                self.backward::<true, true>(row);
+                self.backward::<true, true>();
             } else if index + 1 < batch.len() {
-                self.backward::<false, false>(row);
+                self.backward::<false, false>();
             } else {
-                self.backward::<true, false>(row);
+                self.backward::<true, false>();
             }
         }
         for (loss, total) in losses.iter_mut().zip(&mut self.totals) {

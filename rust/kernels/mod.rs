@@ -7,11 +7,12 @@
 //! be chosen for speed alone.
 //!
 //! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums; [`layout`] and
-//! [`blocks`] a group's parameters and sums, [`zeros`] those of a first layer that passes over zeros,
-//! [`groups`] several groups in step; [`products`] the sums
-//! of one member, [`packed`] a network laid out for them and its forward pass. [`dispatch`] picks the
-//! instruction set.
+//! [`blocks`] a group's parameters and sums, [`zeros`] those of a first layer that passes over zeros, by
+//! [`ahead`],
+//! [`groups`] several groups in step; [`products`] the sums of one member, [`packed`] a network laid
+//! out for them and its forward pass. [`dispatch`] picks the instruction set.
 
+mod ahead;
 mod blocks;
 mod group;
 mod groups;
@@ -27,6 +28,7 @@ mod singles;
 mod units;
 mod zeros;
 
+pub(crate) use ahead::Nonzeros;
 pub(crate) use groups::Groups;
 pub(crate) use loss::{row_loss, surprise};
 pub(crate) use packed::outputs;
@@ -35,7 +37,6 @@ pub(crate) use peak::peak;
 pub(crate) use rules::{Adam, Rates, Rule, Sgd};
 pub(crate) use simd::{Simd, Square};
 pub(crate) use singles::Singles;
-pub(crate) use zeros::Nonzeros;
 
 use simd::Portable;
 #[cfg(target_arch = "x86_64")]
@@ -46,8 +47,8 @@ use crate::error::{Result, invalid};
 
 /// Members in training.
 pub(crate) trait Trainer {
-    /// Tells of which rows the next updates will be, in their order: all that come before the next
-    /// call of this.
+    /// Tells of which rows the next updates will be, in their order; where a batch is one row, of all
+    /// that come before the next call of this.
     fn look_ahead(&mut self, rows: &[u32]);
     /// One update from a batch of rows. Adds each member's weighted sum of the rows' losses to
     /// `losses`, which has one for each member, or none where they are not asked for. `next` are the

@@ -18,6 +18,8 @@ pub(crate) struct Rates {
 
 /// An update rule with the rates of one member in all lanes, or of one member in each.
 pub(crate) trait Rule<S: Simd, const SLOTS: usize>: Copy {
+    /// Whether `update` does the same at every step.
+    const STEADY: bool;
     /// The rule for one member or several.
     fn new(members: &[Rates]) -> Self;
     /// What the gradient of a batch's sum is multiplied by before it is handed to `update`.
@@ -47,6 +49,8 @@ pub(crate) struct Sgd<S> {
 }
 
 impl<S: Simd> Rule<S, 1> for Sgd<S> {
+    const STEADY: bool = true;
+
     #[inline(always)]
     fn new(members: &[Rates]) -> Self {
         Self { momentum: per_lane!(members, member => member.momentum) }
@@ -90,6 +94,8 @@ static UNBIAS: LazyLock<Vec<(f64, f32)>> = LazyLock::new(|| {
 });
 
 impl<S: Simd> Rule<S, 2> for Adam<S> {
+    const STEADY: bool = false;
+
     #[inline(always)]
     fn new(_members: &[Rates]) -> Self {
         Self { rate: S::splat(0.0), unbias: S::splat(0.0) }

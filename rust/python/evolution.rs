@@ -250,7 +250,7 @@ impl PyEvolution {
     /// Weights and biases of all members.
     #[getter]
     fn n_parameters(&self) -> usize {
-        self.state.population.iter().map(|member| member.network.parameters().len()).sum()
+        self.state.population.iter().map(|member| member.network.n_parameters()).sum()
     }
 
     /// The population's weights and biases, and how many the kernels work on with padding.

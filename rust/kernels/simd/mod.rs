@@ -29,7 +29,8 @@ pub(crate) const MOST_LANES: usize = 16;
 pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Numbers in one vector.
     const LANES: usize;
-    /// Sums that a tile of a product keeps in registers, as rows of two vectors: at most 8.
+    /// Sums that a tile of a product keeps in registers, as rows of two vectors, and outputs that a
+    /// tile of `zeros` keeps, each with its slots: at most 8.
     const TILE_ROWS: usize;
 
     /// The same number in all lanes.
