@@ -239,10 +239,15 @@ impl State {
                 && member.optimizer.fits(&member.hyperparameters, member.network.parameters().len())
         };
         let score = |score: &Score| score.row_losses.len() == dataset.validation().len();
-        let snapshot = |one: &Snapshot| {
-            network(&one.network) && score(&one.score) && known(&one.hyperparameters)
-        };
         let k = self.population.len();
+        let snapshot = |one: &Snapshot| {
+            network(&one.network)
+                && score(&one.score)
+                && known(&one.hyperparameters)
+                // A row of the history.
+                && one.generation <= self.generation
+                && (one.member as usize) < k
+        };
         k >= 2
             && self.generation <= MOST
             && (self.scores.is_empty() || self.scores.len() == k)

@@ -318,6 +318,26 @@ fn a_state_of_another_run_is_refused() {
 }
 
 #[test]
+fn a_state_that_keeps_a_network_of_no_row_of_its_history_is_refused() {
+    let run = run(true, 0);
+    let state = evolved(&run, 4).0;
+    let kept = [state.archive.best(), state.archive.most_accurate()];
+    let fronts = state.archive.front().iter().chain(state.archive.loss_front());
+    let kept: Vec<_> = kept.into_iter().flatten().chain(fronts).collect();
+    let last = kept.iter().map(|one| one.generation).max().unwrap();
+    let place = kept.iter().map(|one| one.member).max().unwrap() as usize;
+    assert!(last > 0 && place >= 2);
+    let earlier = State { generation: last - 1, ..state.clone() };
+    let mut fewer = state.clone();
+    fewer.population.truncate(place);
+    fewer.scores.truncate(place);
+    for changed in [earlier, fewer] {
+        let bytes = changed.to_bytes().unwrap();
+        assert!(matches!(State::from_bytes(&bytes, &run), Err(Error::Corrupt(_))));
+    }
+}
+
+#[test]
 fn a_plan_for_another_population_is_refused_and_changes_nothing() {
     let run = run(true, 0);
     let (mut state, _) = evolved(&run, 1);
