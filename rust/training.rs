@@ -22,6 +22,8 @@ use crate::member::Member;
 const ROWS_AHEAD: u64 = 1 << 20;
 /// Into how many slices the epochs of a team are cut that several threads share.
 const SLICES: usize = 12;
+/// How much longer than an even share the threads may take rather than cut teams in slices.
+const SLACK: f64 = 33.0 / 32.0;
 /// Rows that a slice has at the least.
 const ROWS_PER_SLICE: usize = 512;
 /// Rows between two looks at the stop flag.
@@ -72,8 +74,9 @@ pub fn train(
 /// Takes all teams through all epochs, on all threads of the pool.
 ///
 /// The team with the most work left is always the next to be taken on. The first go through all
-/// epochs at once; the last few are taken on for a slice of the epochs at a time, so that all threads
-/// are busy to the end: of five whole teams two threads would leave one idle for a sixth of the time.
+/// epochs at once; the last few, where need be, are taken on for a slice of the epochs at a time, so
+/// that all threads are busy to the end: of five whole teams two threads would leave one idle for a
+/// sixth of the time.
 /// `train` is given a team, some epochs, and whether they are its last.
 fn share_out<'a>(
     teams: Vec<Team<'a>>,
@@ -117,22 +120,33 @@ fn share_out<'a>(
 }
 
 /// How many of the teams, which cost that much, the most first, go through all epochs at once: as
-/// long as each thread then has as much left of an even share as the next team costs, which can be on
-/// one thread at a time.
+/// many as can be without taking longer than an even share, or than the largest of all.
 fn whole(costs: &[usize], threads: usize) -> usize {
-    if threads == 1 || costs.len() <= threads {
+    if costs.len() <= threads {
         return costs.len();
     }
-    let total: usize = costs.iter().sum();
+    let share = costs.iter().sum::<usize>() as f64 / threads as f64;
+    let most = SLACK * share.max(costs[0] as f64);
+    // What the whole teams give each thread to do, the least first.
     let mut loads = vec![0; threads];
-    for (place, pair) in costs.windows(2).enumerate() {
-        loads.sort_unstable();
-        loads[0] += pair[0];
-        if (loads[0] + pair[1]) * threads > total {
-            return place;
+    let mut best = 0;
+    for whole in 0..=costs.len() {
+        if whole > 0 {
+            loads[0] += costs[whole - 1];
+            loads.sort_unstable();
+        }
+        let mut end = loads[threads - 1] as f64;
+        // A team is on one thread at a time: so many of the others keep as many threads at most.
+        let mut work = 0;
+        for (place, (load, cost)) in loads.iter().zip(&costs[whole..]).enumerate() {
+            work += load + cost;
+            end = end.max(work as f64 / (place + 1) as f64);
+        }
+        if end <= most {
+            best = whole;
         }
     }
-    costs.len() - 1
+    best
 }
 
 /// The rows of some epochs in the order in which they are visited.
@@ -321,12 +335,14 @@ mod tests {
         for (costs, threads, expected) in [
             (&[5, 4, 3][..], 1, 3),
             (&[3, 3], 2, 2),
-            (&[2; 5], 2, 2),
-            (&[2; 20], 2, 18),
-            // The third would keep one thread for as long as half of all.
-            (&[4, 4, 4, 1], 2, 0),
-            (&[10, 10, 10, 10, 10, 1, 1, 1], 4, 0),
-            (&[9, 3, 3, 3, 3, 3], 2, 4),
+            (&[2; 20], 2, 20),
+            (&[9, 3, 3, 3, 3, 3], 2, 6),
+            (&[90, 1, 1, 1, 1], 2, 5),
+            (&[10, 9, 8, 3, 2, 1], 2, 6),
+            // Two threads share the last two, and so on.
+            (&[2; 5], 2, 3),
+            (&[4, 4, 4, 1], 2, 1),
+            (&[10, 10, 10, 10, 10, 1, 1, 1], 4, 2),
         ] {
             assert_eq!(whole(costs, threads), expected, "{costs:?} {threads}");
         }
