@@ -32,5 +32,6 @@ mod python;
 pub mod random;
 pub mod scoring;
 pub mod selection;
+mod sharing;
 pub mod topology;
 pub mod training;

@@ -37,11 +37,11 @@ impl Nonzeros {
         if !pays(dataset.inputs().len() - before, before, WIDE) {
             return None;
         }
-        let places = |row: &[f32]| -> Vec<u32> {
+        let inputs = rows().flat_map_iter(|row| {
             let nonzero = row.iter().enumerate().filter(|(_, x)| **x != 0.0);
-            nonzero.map(|(place, _)| place as u32).collect()
-        };
-        Some(Self { width, starts, inputs: rows().flat_map_iter(places).collect() })
+            nonzero.map(|(place, _)| place as u32)
+        });
+        Some(Self { width, starts, inputs: inputs.collect() })
     }
 
     /// Whether the first layer of a group of members gains by them.

@@ -1,0 +1,146 @@
+//! How teams are shared out among threads.
+
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::grouping::Team;
+
+/// Into how many slices the epochs of a team are cut that several threads share.
+const SLICES: usize = 12;
+/// How much longer than an even share the threads may take rather than cut teams in slices.
+const SLACK: f64 = 33.0 / 32.0;
+/// Rows that a slice has at the least.
+const ROWS_PER_SLICE: usize = 512;
+
+/// Takes all teams through all epochs, on all threads of the pool.
+///
+/// The team with the most work left is always the next to be taken on. The first go through all
+/// epochs at once; the last few, where need be, are taken on for a slice of the epochs at a time, so
+/// that all threads are busy to the end: of five whole teams two threads would leave one idle for a
+/// sixth of the time. `train` is given a team, some epochs, and whether they are its last.
+pub(crate) fn share_out<'a>(
+    teams: Vec<Team<'a>>,
+    orders: Orders<'_>,
+    train: impl Fn(&mut Team<'a>, Orders<'_>, bool) -> Result<()> + Sync,
+) -> Result<()> {
+    let threads = rayon::current_num_threads();
+    let whole = whole(&teams.iter().map(Team::padded).collect::<Vec<_>>(), threads);
+    // To begin a slice costs some rows' work.
+    let slice = orders.epochs().div_ceil(SLICES).max(ROWS_PER_SLICE.div_ceil(orders.epoch));
+    let jobs = teams.into_iter().enumerate().map(|(place, team)| Job {
+        cost: team.padded(),
+        team,
+        done: 0,
+        slice: if place < whole { orders.epochs() } else { slice },
+    });
+    // The least work left first: they are taken from the end.
+    let waiting: Mutex<Vec<_>> = Mutex::new(jobs.rev().collect());
+    let next = || {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.pop()
+    };
+    let put_back = |job: Job<'a>| {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = |job: &Job<'_>| (orders.epochs() - job.done) * job.cost;
+        let place = waiting.partition_point(|other| left(other) <= left(&job));
+        waiting.insert(place, job);
+    };
+    (0..threads).into_par_iter().with_max_len(1).try_for_each(|_| {
+        while let Some(mut job) = next() {
+            let now = job.slice.min(orders.epochs() - job.done);
+            let last = job.done + now == orders.epochs();
+            train(&mut job.team, orders.part(job.done, now), last)?;
+            if !last {
+                job.done += now;
+                put_back(job);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// How many of the teams, which cost that much, the most first, go through all epochs at once: as
+/// many as can be without taking longer than an even share, or than the largest of all.
+fn whole(costs: &[usize], threads: usize) -> usize {
+    if costs.len() <= threads {
+        return costs.len();
+    }
+    let share = costs.iter().sum::<usize>() as f64 / threads as f64;
+    let most = SLACK * share.max(costs[0] as f64);
+    // What the whole teams give each thread to do, the least first.
+    let mut loads = vec![0; threads];
+    let mut best = 0;
+    for whole in 0..=costs.len() {
+        if whole > 0 {
+            loads[0] += costs[whole - 1];
+            loads.sort_unstable();
+        }
+        let mut end = loads[threads - 1] as f64;
+        // A team is on one thread at a time: so many of the others keep as many threads at most.
+        let mut work = 0;
+        for (place, (load, cost)) in loads.iter().zip(&costs[whole..]).enumerate() {
+            work += load + cost;
+            end = end.max(work as f64 / (place + 1) as f64);
+        }
+        if end <= most {
+            best = whole;
+        }
+    }
+    best
+}
+
+/// The rows of some epochs in the order in which they are visited.
+#[derive(Clone, Copy)]
+pub(crate) struct Orders<'a> {
+    pub(crate) rows: &'a [u32],
+    /// Rows of an epoch.
+    pub(crate) epoch: usize,
+}
+
+impl Orders<'_> {
+    /// How many there are.
+    pub(crate) fn epochs(self) -> usize {
+        self.rows.len() / self.epoch
+    }
+
+    /// So many epochs from one on.
+    fn part(self, first: usize, epochs: usize) -> Self {
+        Self { rows: &self.rows[first * self.epoch..][..epochs * self.epoch], ..self }
+    }
+}
+
+/// A team that is to go through some epochs.
+struct Job<'a> {
+    team: Team<'a>,
+    /// What an epoch costs.
+    cost: usize,
+    /// Epochs that it has gone through.
+    done: usize,
+    /// Epochs that it goes through at a time.
+    slice: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole;
+
+    #[test]
+    fn teams_stay_whole_as_far_as_that_leaves_no_thread_idle() {
+        for (costs, threads, expected) in [
+            (&[5, 4, 3][..], 1, 3),
+            (&[3, 3], 2, 2),
+            (&[2; 20], 2, 20),
+            (&[9, 3, 3, 3, 3, 3], 2, 6),
+            (&[90, 1, 1, 1, 1], 2, 5),
+            (&[10, 9, 8, 3, 2, 1], 2, 6),
+            // Two threads share the last two, and so on.
+            (&[2; 5], 2, 3),
+            (&[4, 4, 4, 1], 2, 1),
+            (&[10, 10, 10, 10, 10, 1, 1, 1], 4, 2),
+        ] {
+            assert_eq!(whole(costs, threads), expected, "{costs:?} {threads}");
+        }
+    }
+}
