@@ -196,15 +196,18 @@ pub(crate) fn joined(halves: Vec<Vec<&mut Member>>, lanes: usize) -> Vec<Vec<&mu
 
 /// A shape wide enough for some members.
 pub(crate) fn shape(members: &[&mut Member]) -> Vec<usize> {
-    let mut shape = members[0].network.topology().to_vec();
-    members[1..].iter().for_each(|member| widen(&mut shape, member.network.topology()));
-    shape
+    widest(members.iter().map(|member| member.network.topology()))
 }
 
-/// A shape wide enough for some of these.
+/// A shape wide enough for a group of these.
 fn shape_of(shapes: &[&[usize]], group: &[usize]) -> Vec<usize> {
-    let mut shape = shapes[group[0]].to_vec();
-    group[1..].iter().for_each(|&place| widen(&mut shape, shapes[place]));
+    widest(group.iter().map(|&place| shapes[place]))
+}
+
+/// A shape wide enough for all.
+fn widest<'a>(mut shapes: impl Iterator<Item = &'a [usize]>) -> Vec<usize> {
+    let mut shape = shapes.next().unwrap_or(&[]).to_vec();
+    shapes.for_each(|other| widen(&mut shape, other));
     shape
 }
 

@@ -26,12 +26,13 @@ pub(crate) fn share_out<'a>(
     train: impl Fn(&mut Team<'a>, Orders<'_>, bool) -> Result<()> + Sync,
 ) -> Result<()> {
     let threads = rayon::current_num_threads();
-    let whole = whole(&teams.iter().map(Team::padded).collect::<Vec<_>>(), threads);
+    let costs: Vec<usize> = teams.iter().map(Team::padded).collect();
+    let whole = whole(&costs, threads);
     // To begin a slice costs some rows' work.
     let slice = orders.epochs().div_ceil(SLICES).max(ROWS_PER_SLICE.div_ceil(orders.epoch));
-    let jobs = teams.into_iter().enumerate().map(|(place, team)| Job {
-        cost: team.padded(),
+    let jobs = teams.into_iter().zip(costs).enumerate().map(|(place, (team, cost))| Job {
         team,
+        cost,
         done: 0,
         slice: if place < whole { orders.epochs() } else { slice },
     });

@@ -9,6 +9,12 @@ use crate::network::{Activation, Network};
 /// Inputs of a block, at the most: as many sums stay in registers.
 pub(super) const MOST_INPUTS: usize = 8;
 
+/// How many of the rest come next, so that all go in as few parts as can be, of like size.
+#[inline(always)]
+pub(super) fn evenly(rest: usize, most: usize) -> usize {
+    if rest > most { rest.div_ceil(rest.div_ceil(most)) } else { rest }
+}
+
 /// One layer of a group.
 #[derive(Clone, Debug)]
 pub(super) struct Layer {
@@ -75,7 +81,7 @@ pub(super) fn layers(networks: &[&Network], first: usize) -> Vec<Layer> {
         let mut blocks = Vec::new();
         let mut input = 0;
         while input < inputs {
-            let width = (inputs - input).div_ceil((inputs - input).div_ceil(most));
+            let width = evenly(inputs - input, most);
             blocks.push(Span { input, width, start: start + input * outputs });
             input += width;
         }

@@ -6,6 +6,7 @@
 //! multiplications outnumber its loads; each sum is alone in its lane, from the first index to the
 //! last.
 
+use super::layout::evenly;
 use super::simd::{MOST_LANES, Simd, Square};
 
 /// The left factor of a product: the number of row `r` at step `k` stands at
@@ -39,7 +40,7 @@ pub(super) fn product<S: Simd>(
     assert!(rows > 0 && end < left.numbers.len() && steps * vectors <= right.len());
     let mut r = 0;
     while r < rows {
-        let height = (rows - r).div_ceil((rows - r).div_ceil(S::TILE_ROWS));
+        let height = evenly(rows - r, S::TILE_ROWS);
         macro_rules! tiles {
             ($($height:literal),*) => {
                 match height {

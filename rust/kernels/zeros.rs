@@ -16,6 +16,7 @@
 
 use super::ahead::Heard;
 use super::blocks::{Back, Cell, with_width};
+use super::layout::evenly;
 use super::rules::Rule;
 use super::simd::Simd;
 
@@ -33,8 +34,7 @@ impl Tile {
     /// its weight and what the rule remembers, and tiles of like width.
     #[inline(always)]
     fn width<S: Simd>(self) -> usize {
-        let rest = self.outputs - self.output;
-        if rest > S::TILE_ROWS { rest.div_ceil(rest.div_ceil(S::TILE_ROWS)) } else { rest }
+        evenly(self.outputs - self.output, S::TILE_ROWS)
     }
 }
 
