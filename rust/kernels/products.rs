@@ -138,9 +138,11 @@ pub(super) fn columns<S: Square>(rows: &[&[f32]], to: &mut [S], vectors: usize, 
     let square = &mut square[..S::LANES];
     for (block, to) in to.chunks_mut(S::LANES * vectors).enumerate() {
         for (lane, row) in square.iter_mut().enumerate() {
-            *row = match rows.get(lane) {
-                Some(row) => S::load(&row[row.len().min(block * S::LANES)..]),
-                None => S::splat(0.0),
+            // A slice that is empty may point nowhere, and there a processor takes hundreds of cycles
+            // to find out that a load has no lane to read.
+            *row = match rows.get(lane).and_then(|row| row.get(block * S::LANES..)) {
+                Some(rest) if !rest.is_empty() => S::load(rest),
+                _ => S::splat(0.0),
             };
         }
         S::transpose(square);
