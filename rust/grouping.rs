@@ -3,8 +3,9 @@
 //! Members that take few rows at a time are trained side by side, one in each lane; a layer is then
 //! as wide as the widest member's, so that members of like shape should be together, and few of them
 //! rather than many that differ. Members that take many rows at a time are trained one after the
-//! other, with rows in the lanes, but take turns at each batch, so that it is fetched once.
+//! other, with rows in the lanes, but take turns at a window of rows, so that it is fetched once.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::hyperparameters::{ADAM, BATCH_SIZE, OPTIMIZER};
@@ -17,20 +18,24 @@ use crate::network::Activation;
 const ROWS_FOR_ONE: f64 = 8.0;
 /// Numbers of a team that stay in the nearest cache.
 const NEAR: usize = 8192;
-/// Numbers of the members that take turns at a batch: they stay in the second-level cache.
-const TURNS: usize = 65_536;
+/// Numbers of the members that take turns at a window of rows: they stay in the second-level cache.
+const TURNS: usize = 131_072;
+/// Members who share a window of rows: for so many, fetching it is a small part of the work.
+const COMPANY: usize = 8;
+/// Teams of each update rule that a thread has at the most.
+const TEAMS: usize = 4;
 
 /// Members that one thread trains at a time.
 pub(crate) enum Team<'a> {
     /// Groups in step, each with at most one member for each lane of a vector: all alike in depth,
     /// activations, batch size and update rule.
     Groups(Vec<Vec<&'a mut Member>>),
-    /// Members that take turns at each batch: all alike in batch size and update rule.
+    /// Members that take turns at a window of rows: all alike in update rule.
     Singles(Vec<&'a mut Member>),
 }
 
 impl Team<'_> {
-    /// The first member, whose batch size and update rule are those of all.
+    /// The first member, whose update rule, and in groups batch size, are those of all.
     pub(crate) fn first(&self) -> &Member {
         match self {
             Self::Groups(groups) => groups[0][0],
@@ -92,24 +97,18 @@ pub(crate) fn teams(members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> 
 
 /// Members that fill the lanes by themselves, as many teams for one thread as for another.
 fn singles(mut members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> {
-    let mut classes: BTreeMap<_, Vec<&mut Member>> = BTreeMap::new();
-    members.sort_by_key(|member| weights_of(member));
-    for member in members.into_iter().rev() {
-        let (_, batch_size, adam) = class(member);
-        classes.entry((batch_size, adam)).or_default().push(member);
-    }
+    members.sort_by_key(|member| Reverse(weights_of(member)));
+    let (adam, sgd): (Vec<_>, Vec<_>) = members.into_iter().partition(|member| class(member).2);
     let mut teams = Vec::new();
-    for ((batch_size, adam), class) in classes {
-        let numbers: usize =
-            class.iter().map(|member| weights_of(member) * (2 + usize::from(adam))).sum();
-        // A batch that does not stay in the cache itself is fetched again for each member anyway.
-        let most = (TURNS / f64::from_bits(batch_size) as usize).max(1);
-        let needed = numbers.div_ceil(TURNS).max(class.len().div_ceil(most));
-        let mut count = needed.next_multiple_of(threads).min(class.len());
+    for class in [adam, sgd] {
+        let numbers: usize = class.iter().map(|member| weights_of(member) * 2).sum();
+        let needed = numbers.div_ceil(TURNS).next_multiple_of(threads);
+        let mut count = needed.max(threads * (class.len() / (COMPANY * threads)).clamp(1, TEAMS));
         if threads > 1 && !class.len().is_multiple_of(count) {
             // Uneven teams are cut in slices where there are more of them than threads.
-            count = count.max(2 * threads).min(class.len());
+            count = count.max(2 * threads);
         }
+        let count = count.min(class.len());
         let mut shares: Vec<(usize, Vec<&mut Member>)> = (0..count).map(|_| (0, vec![])).collect();
         // The largest first, each to those who have the least to do.
         for member in class {
@@ -198,11 +197,8 @@ pub(crate) mod tests {
                 for team in &teams {
                     seen += match team {
                         Team::Singles(members) => {
-                            let alike = |member: &&mut Member| {
-                                let ((_, batch, adam), first) = (class(member), team.first());
-                                (batch, adam) == (class(first).1, class(first).2)
-                            };
-                            assert!(members.iter().all(alike));
+                            let adam = class(team.first()).2;
+                            assert!(members.iter().all(|member| class(member).2 == adam));
                             members.len()
                         }
                         Team::Groups(groups) => {

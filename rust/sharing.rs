@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::grouping::Team;
+use crate::kernels::Orders;
 
 /// Into how many slices the epochs of a team are cut that several threads share.
 const SLICES: usize = 12;
@@ -90,26 +91,6 @@ fn whole(costs: &[usize], threads: usize) -> usize {
         }
     }
     best
-}
-
-/// The rows of some epochs in the order in which they are visited.
-#[derive(Clone, Copy)]
-pub(crate) struct Orders<'a> {
-    pub(crate) rows: &'a [u32],
-    /// Rows of an epoch.
-    pub(crate) epoch: usize,
-}
-
-impl Orders<'_> {
-    /// How many there are.
-    pub(crate) fn epochs(self) -> usize {
-        self.rows.len() / self.epoch
-    }
-
-    /// So many epochs from one on.
-    fn part(self, first: usize, epochs: usize) -> Self {
-        Self { rows: &self.rows[first * self.epoch..][..epochs * self.epoch], ..self }
-    }
 }
 
 /// A team that is to go through some epochs.

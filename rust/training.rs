@@ -4,32 +4,30 @@
 //! with which instructions) is chosen for speed alone, and changes no bit of what it results in.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use rayon::prelude::*;
 
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::grouping::{Team, teams};
 use crate::hyperparameters::{ADAM, BATCH_SIZE, LEARNING_RATE, MOMENTUM, OPTIMIZER, WEIGHT_DECAY};
 use crate::kernels::{
-    Adam, Groups, Kernel, Nonzeros, Rates, Rule, Sgd, Simd, Singles, Square, Trainer, dispatch,
+    Adam, Groups, Kernel, Nonzeros, Orders, Rates, Rule, Sgd, Simd, Singles, Square, dispatch,
 };
 use crate::member::Member;
-use crate::sharing::{Orders, share_out};
+use crate::sharing::share_out;
 
 /// Row numbers that are drawn ahead for all members: 4 MiB of them.
 const ROWS_AHEAD: u64 = 1 << 20;
-/// Rows between two looks at the stop flag.
-const ROWS_PER_LOOK: usize = 256;
 
 /// Trains members for some epochs; all see the rows in the same order.
 ///
-/// Runs in the rayon pool that it is called in. Once `stop` is set the call ends within a few
-/// hundred rows of each member in work.
+/// Runs in the rayon pool that it is called in. Once `stop` is set the call ends with the
+/// updates in work, one of each thread.
 ///
 /// # Errors
-/// [`Error::Stopped`] if `stop` was set; the members are then as they were before the call.
+/// [`crate::error::Error::Stopped`] if `stop` was set; the members are then as they were before the call.
 pub fn train(
     dataset: &Dataset,
     members: &mut [Member],
@@ -132,7 +130,7 @@ impl Epochs<'_, '_> {
         );
         let members = groups.iter().map(Vec::len).sum();
         let mut losses = vec![0.0; if self.last { members } else { 0 }];
-        run(&mut trainer, self.orders, batch_size, self.stop, &mut losses)?;
+        trainer.train(self.orders, self.stop, &mut losses)?;
         trainer.finish(groups);
         for (index, member) in groups.iter_mut().flatten().enumerate() {
             finish(member, losses.get(index), self.orders);
@@ -142,47 +140,17 @@ impl Epochs<'_, '_> {
 
     #[inline(always)]
     fn train_singles<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
-        let batch_size = batch_size(self.team.first(), self.dataset);
         let Team::Singles(members) = self.team else { return Ok(()) };
         let rates = |member: &Member| rates(member, self.dataset);
-        let mut trainer = Singles::<S, R, SLOTS>::new(self.dataset, members, rates, batch_size);
+        let mut trainer = Singles::<S, R, SLOTS>::new(self.dataset, members, rates);
         let mut losses = vec![0.0; if self.last { members.len() } else { 0 }];
-        run(&mut trainer, self.orders, batch_size, self.stop, &mut losses)?;
+        trainer.train(self.orders, self.stop, &mut losses)?;
         trainer.finish(members);
         for (index, member) in members.iter_mut().enumerate() {
             finish(member, losses.get(index), self.orders);
         }
         Ok(())
     }
-}
-
-/// Trains through some epochs; adds the last one's losses to `losses`, one for each member, or none
-/// if they are not asked for.
-#[inline(always)]
-fn run(
-    trainer: &mut impl Trainer,
-    orders: Orders<'_>,
-    batch_size: usize,
-    stop: &AtomicBool,
-    losses: &mut [f64],
-) -> Result<()> {
-    let mut ahead = 0;
-    for (epoch, order) in orders.rows.chunks(orders.epoch).enumerate() {
-        let asked = if epoch + 1 == orders.epochs() { &mut *losses } else { &mut [] };
-        for (index, batch) in order.chunks(batch_size).enumerate() {
-            let place = epoch * orders.epoch + index * batch_size;
-            if place >= ahead {
-                if stop.load(Ordering::Relaxed) {
-                    return Err(Error::Stopped);
-                }
-                ahead = (place + ROWS_PER_LOOK).min(orders.rows.len());
-                trainer.look_ahead(&orders.rows[place..ahead]);
-            }
-            let after = &order[index * batch_size + batch.len()..];
-            trainer.step(batch, &after[..batch_size.min(after.len())], asked);
-        }
-    }
-    Ok(())
 }
 
 /// Records that a member went through some epochs, the last with that sum of losses.
@@ -201,6 +169,7 @@ fn rates(member: &Member, dataset: &Dataset) -> Rates {
     let values = &member.hyperparameters;
     let keep = (1.0 - values[LEARNING_RATE] * values[WEIGHT_DECAY]) as f32;
     Rates {
+        batch_size: batch_size(member, dataset),
         learning_rate: values[LEARNING_RATE],
         momentum: values[MOMENTUM] as f32,
         keep: (keep, if dataset.objective().decay_biases { keep } else { 1.0 }),

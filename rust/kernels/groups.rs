@@ -3,19 +3,26 @@
 //! A layer's exponentials take long to come, and the next layer's sums wait for them. A second
 //! group's layer is work to fill that time with; the groups' layers may be of different widths.
 
-use super::Trainer;
+use std::sync::atomic::AtomicBool;
+
 use super::ahead::{Ahead, Nonzeros};
 use super::group::Group;
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, prefetch};
+use super::{Orders, unless_stopped};
 use crate::dataset::Dataset;
+use crate::error::Result;
 use crate::member::Member;
+
+/// Rows that are looked at ahead.
+const ROWS_AHEAD: usize = 256;
 
 /// Groups of the same number of layers, activations, batch size and update rule, in step. If they
 /// are `SPARSE`, they are plain, and the first layer of some passes over zeros.
 pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
     in_step: Vec<Group<'a, S, R, SLOTS>>,
     dataset: &'a Dataset,
+    batch_size: usize,
     layers: usize,
     /// Whether no group has a mask, and a batch is one row.
     plain: bool,
@@ -47,6 +54,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         assert!(!SPARSE || plain && R::STEADY);
         Self {
             dataset,
+            batch_size,
             layers: own.first().map_or(0, |group| group.layers.len()),
             plain,
             ahead: nonzeros.map(|nonzeros| Ahead::new(dataset, nonzeros)),
@@ -102,25 +110,44 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
             totals = rest;
         }
     }
-}
 
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool> Trainer
-    for Groups<'_, S, R, SLOTS, SPARSE>
-{
+    /// Trains through some epochs; adds the last one's losses to `losses`, one for each member, or
+    /// none if they are not asked for.
     #[inline(always)]
-    fn look_ahead(&mut self, rows: &[u32]) {
-        if let Some(ahead) = &mut self.ahead {
-            ahead.look(rows);
+    pub(crate) fn train(
+        &mut self,
+        orders: Orders<'_>,
+        stop: &AtomicBool,
+        losses: &mut [f64],
+    ) -> Result<()> {
+        let (mut end, mut seen) = (0, 0);
+        for epoch in orders.rows.chunks(orders.epoch) {
+            let asked = if orders.in_last(end) { &mut *losses } else { &mut [] };
+            for batch in epoch.chunks(self.batch_size) {
+                unless_stopped(stop)?;
+                if let Some(ahead) = &mut self.ahead
+                    && end == seen
+                {
+                    seen = (end + ROWS_AHEAD).min(orders.rows.len());
+                    ahead.look(&orders.rows[end..seen]);
+                }
+                end += batch.len();
+                self.step(batch, orders.rows.get(end), asked);
+            }
         }
+        Ok(())
     }
 
+    /// One update from a batch of rows. Adds each member's weighted sum of the rows' losses to
+    /// `losses`, which has one for each member, or none where they are not asked for. `next` is the
+    /// row that comes after.
     #[inline(always)]
-    fn step(&mut self, batch: &[u32], next: &[u32], losses: &mut [f64]) {
+    fn step(&mut self, batch: &[u32], next: Option<&u32>, losses: &mut [f64]) {
         for group in &mut self.in_step {
             group.begin_step(batch.len());
         }
         for (index, &row) in batch.iter().enumerate() {
-            if let Some(&soon) = batch.get(index + 1).or(next.first()) {
+            if let Some(&soon) = batch.get(index + 1).or(next) {
                 prefetch(self.dataset, soon);
             }
             self.forward(row);

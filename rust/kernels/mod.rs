@@ -6,11 +6,11 @@
 //! `tests/plain/mod.rs`, [`group`] and [`singles`] give the same bits with any vectors, and each may
 //! be chosen for speed alone.
 //!
-//! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums; [`layout`] and
-//! [`blocks`] a group's parameters and sums, [`zeros`] those of a first layer that passes over zeros, by
-//! [`ahead`],
-//! [`groups`] several groups in step; [`products`] the sums of one member, [`packed`] a network laid
-//! out for them and its forward pass. [`dispatch`] picks the instruction set.
+//! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums. Of a group,
+//! [`layout`] and [`blocks`] have the parameters and sums, [`zeros`] those of a first layer that passes
+//! over zeros, and [`ahead`] which inputs it hears; [`groups`] takes several through a row in step. Of
+//! one member, [`products`] has the sums, [`packed`] the network laid out for them and its forward
+//! pass, and [`window`] the rows. [`dispatch`] picks the instruction set.
 
 mod ahead;
 mod blocks;
@@ -26,6 +26,7 @@ mod rules;
 mod simd;
 mod singles;
 mod units;
+mod window;
 mod zeros;
 
 pub(crate) use ahead::Nonzeros;
@@ -42,18 +43,48 @@ use simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use simd::{Avx2, Avx512};
 
-#[cfg(any(feature = "python", target_arch = "x86_64"))]
-use crate::error::{Result, invalid};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Members in training.
-pub(crate) trait Trainer {
-    /// Tells of which rows the next updates will be, in their order; where a batch is one row, of all
-    /// that come before the next call of this.
-    fn look_ahead(&mut self, rows: &[u32]);
-    /// One update from a batch of rows. Adds each member's weighted sum of the rows' losses to
-    /// `losses`, which has one for each member, or none where they are not asked for. `next` are the
-    /// rows of the batch that comes after.
-    fn step(&mut self, batch: &[u32], next: &[u32], losses: &mut [f64]);
+#[cfg(any(feature = "python", target_arch = "x86_64"))]
+use crate::error::invalid;
+use crate::error::{Error, Result};
+
+/// The rows of some epochs in the order in which they are visited.
+#[derive(Clone, Copy)]
+pub(crate) struct Orders<'a> {
+    pub(crate) rows: &'a [u32],
+    /// Rows of an epoch.
+    pub(crate) epoch: usize,
+}
+
+impl Orders<'_> {
+    /// How many there are.
+    pub(crate) fn epochs(self) -> usize {
+        self.rows.len() / self.epoch
+    }
+
+    /// So many epochs from one on.
+    pub(crate) fn part(self, first: usize, epochs: usize) -> Self {
+        Self { rows: &self.rows[first * self.epoch..][..epochs * self.epoch], ..self }
+    }
+
+    /// Where the batch ends that begins at a place: a batch does not go on in the next epoch.
+    #[inline(always)]
+    fn end(self, start: usize, batch_size: usize) -> usize {
+        start + batch_size.min(self.epoch - start % self.epoch)
+    }
+
+    /// Whether a place is in the last epoch.
+    #[inline(always)]
+    fn in_last(self, place: usize) -> bool {
+        place + self.epoch >= self.rows.len()
+    }
+}
+
+/// An error if the flag is set.
+#[inline(always)]
+fn unless_stopped(stop: &AtomicBool) -> Result<()> {
+    if stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
 }
 
 /// Work that is compiled once for each instruction set.

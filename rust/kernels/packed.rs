@@ -5,9 +5,10 @@
 //! table in the lanes, so that no layer is too narrow to fill them, and a row's outputs do not
 //! depend on the rows beside it.
 
-use super::products::{Left, Stored, columns, product};
-use super::simd::{MOST_LANES, Square, numbers, numbers_mut, zeros};
+use super::products::{Columns, Left, Stored, product};
+use super::simd::{Simd, Square, numbers, numbers_mut, zeros};
 use super::units::activate;
+use super::window::load;
 use crate::network::{Activation, Network};
 
 /// Where one layer stands; offsets of parameters count vectors.
@@ -36,7 +37,7 @@ impl<S: Square> Packed<S> {
     #[inline(always)]
     pub(super) fn new(network: &Network) -> Self {
         let (mut parameters, mut units) = (0, 0);
-        let mut layers = Vec::new();
+        let mut layers = Vec::with_capacity(network.activations().len());
         for (layer, &activation) in network.layers().zip(network.activations()) {
             let blocks = layer.outputs.div_ceil(S::LANES);
             let packed = PackedLayer {
@@ -52,7 +53,7 @@ impl<S: Square> Packed<S> {
             parameters = packed.biases + blocks;
             layers.push(packed);
         }
-        let mut packed = Self { layers, parameters: zeros(parameters) };
+        let mut packed = Self { layers, parameters: Vec::new() };
         packed.parameters = packed.pack(network.parameters());
         packed
     }
@@ -65,7 +66,7 @@ impl<S: Square> Packed<S> {
     /// Values shaped like the network's parameters, padded with zeros.
     #[inline(always)]
     pub(super) fn pack(&self, values: &[f32]) -> Vec<S> {
-        let mut padded = zeros(self.parameters.len());
+        let mut padded = zeros(self.layers.last().map_or(0, |layer| layer.biases + layer.blocks));
         let mut rest = values;
         for (row, outputs) in self.rows() {
             let (first, others) = rest.split_at(outputs);
@@ -99,9 +100,9 @@ impl<S: Square> Packed<S> {
         })
     }
 
-    /// Writes what the units give, `(units, vectors)`, for inputs `(inputs, vectors)`.
+    /// Writes what the units give, `(units, vectors)`, for columns of inputs.
     #[inline(always)]
-    pub(super) fn forward(&self, inputs: &[S], units: &mut [S], vectors: usize) {
+    pub(super) fn forward(&self, inputs: Columns<'_>, units: &mut [S], vectors: usize) {
         for layer in &self.layers {
             let (before, own) = units.split_at_mut(layer.units * vectors);
             let own = &mut own[..layer.outputs * vectors];
@@ -124,30 +125,21 @@ impl<S: Square> Packed<S> {
 }
 
 impl PackedLayer {
-    /// What the layer hears, `(inputs, vectors)`: the table's columns or the layer before.
+    /// What the layer hears: the table's columns or the layer before, of so many vectors each.
     #[inline(always)]
-    pub(super) fn heard<'a, S>(&self, inputs: &'a [S], units: &'a [S], vectors: usize) -> &'a [S] {
-        if self.units == 0 {
-            &inputs[..self.inputs * vectors]
-        } else {
-            &units[(self.units - self.inputs) * vectors..self.units * vectors]
-        }
+    pub(super) fn heard<'a, S: Simd>(
+        &self,
+        inputs: Columns<'a>,
+        units: &'a [S],
+        vectors: usize,
+    ) -> Columns<'a> {
+        if self.units == 0 { inputs } else { Columns::of(self.before(units, vectors), vectors) }
     }
-}
 
-/// Rows of numbers as columns, `(columns, vectors)`; lanes after the last row are zero.
-#[inline(always)]
-pub(super) fn load<'a, S: Square>(
-    mut from: impl ExactSizeIterator<Item = &'a [f32]>,
-    to: &mut [S],
-    vectors: usize,
-) {
-    for vector in 0..vectors {
-        let mut rows: [&[f32]; MOST_LANES] = [&[]; MOST_LANES];
-        for row in &mut rows[..S::LANES] {
-            *row = from.next().unwrap_or(&[]);
-        }
-        columns(&rows[..S::LANES], to, vectors, vector);
+    /// What the units of the layer before give, `(inputs, vectors)`.
+    #[inline(always)]
+    pub(super) fn before<'a, S>(&self, units: &'a [S], vectors: usize) -> &'a [S] {
+        &units[(self.units - self.inputs) * vectors..self.units * vectors]
     }
 }
 
@@ -164,12 +156,12 @@ pub(crate) fn outputs<'a, S: Square>(
     }
     let packed = Packed::<S>::new(network);
     let (vectors, width) = (ROWS.min(rows.len()).div_ceil(S::LANES), network.outputs());
-    let mut inputs = zeros(network.inputs() * vectors);
+    let mut inputs: Vec<S> = zeros(network.inputs() * vectors);
     let mut units = zeros(packed.units() * vectors);
     let room = vectors * S::LANES;
     for to in to.chunks_mut(room * width) {
         load(rows.by_ref().take(to.len() / width), &mut inputs, vectors);
-        packed.forward(&inputs, &mut units, vectors);
+        packed.forward(Columns::of(&inputs, vectors), &mut units, vectors);
         let outputs = numbers(packed.outputs(&units, vectors));
         for (row, to) in to.chunks_exact_mut(width).enumerate() {
             for (unit, number) in to.iter_mut().enumerate() {

@@ -7,7 +7,7 @@
 //! last.
 
 use super::layout::evenly;
-use super::simd::{MOST_LANES, Simd, Square};
+use super::simd::{MOST_LANES, Simd, Square, numbers};
 
 /// The left factor of a product: the number of row `r` at step `k` stands at
 /// `r · row + k · step`.
@@ -18,6 +18,22 @@ pub(super) struct Left<'a> {
     pub(super) step: usize,
 }
 
+/// Columns of numbers, which need not begin with a vector: number `n` of column `c` stands at
+/// `c · step + n`.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub(super) numbers: &'a [f32],
+    pub(super) step: usize,
+}
+
+impl<'a> Columns<'a> {
+    /// Columns of so many vectors each, without a gap.
+    #[inline(always)]
+    pub(super) fn of<S: Simd>(from: &'a [S], vectors: usize) -> Self {
+        Self { numbers: numbers(from), step: vectors * S::LANES }
+    }
+}
+
 /// What the sums begin with, and what becomes of them.
 pub(super) trait Sums<S: Simd> {
     /// The first value of row `r`'s sums.
@@ -26,18 +42,19 @@ pub(super) trait Sums<S: Simd> {
     fn take(&mut self, r: usize, v: usize, sums: &[S]);
 }
 
-/// `sums[r, v] = first(r) + Σ_k left[r, k] · right[k, v]`, in the order of k: `rows` rows, `steps`
-/// steps, `right` is `(steps, vectors)`.
+/// `sums[r, v] = first(r) + Σ_k left[r, k] · right[v, k]`, in the order of k: `rows` rows, `steps`
+/// steps, each of which is a column of `right`, of which the first `vectors` are used.
 #[inline(always)]
 pub(super) fn product<S: Simd>(
     left: Left<'_>,
-    right: &[S],
+    right: Columns<'_>,
     (rows, steps, vectors): (usize, usize, usize),
     sums: &mut impl Sums<S>,
 ) {
     // What the unchecked reads below rest on.
-    let end = (rows - 1) * left.row + steps.saturating_sub(1) * left.step;
-    assert!(rows > 0 && end < left.numbers.len() && steps * vectors <= right.len());
+    let before = steps.saturating_sub(1);
+    assert!(rows > 0 && (rows - 1) * left.row + before * left.step < left.numbers.len());
+    assert!(before * right.step + vectors * S::LANES <= right.numbers.len());
     let mut r = 0;
     while r < rows {
         let height = evenly(rows - r, S::TILE_ROWS);
@@ -57,27 +74,27 @@ pub(super) fn product<S: Simd>(
 #[inline(always)]
 fn row_of_tiles<S: Simd, const HEIGHT: usize>(
     left: Left<'_>,
-    right: &[S],
+    right: Columns<'_>,
     r: usize,
     (steps, vectors): (usize, usize),
     sums: &mut impl Sums<S>,
 ) {
     let mut v = 0;
     while v + 2 <= vectors {
-        tile::<S, HEIGHT, 2>(left, right, (r, v), (steps, vectors), sums);
+        tile::<S, HEIGHT, 2>(left, right, (r, v), steps, sums);
         v += 2;
     }
     if v < vectors {
-        tile::<S, HEIGHT, 1>(left, right, (r, v), (steps, vectors), sums);
+        tile::<S, HEIGHT, 1>(left, right, (r, v), steps, sums);
     }
 }
 
 #[inline(always)]
 fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize>(
     left: Left<'_>,
-    right: &[S],
+    right: Columns<'_>,
     (r, v): (usize, usize),
-    (steps, vectors): (usize, usize),
+    steps: usize,
     sums: &mut impl Sums<S>,
 ) {
     let mut sum = [[S::splat(0.0); WIDTH]; HEIGHT];
@@ -87,11 +104,12 @@ fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize>(
     for k in 0..steps {
         let mut row = [S::splat(0.0); WIDTH];
         for w in 0..WIDTH {
-            // SAFETY: `v + w < vectors` and `k < steps`; `product` has asserted that `right` has
-            // `steps · vectors` vectors.
+            let start = k * right.step + (v + w) * S::LANES;
+            // SAFETY: `v + w < vectors` and `k < steps`; `product` has asserted that the last of
+            // these vectors is within `right`.
             #[allow(unsafe_code, reason = "kernel file")]
-            let vector = unsafe { right.get_unchecked(k * vectors + v + w) };
-            row[w] = *vector;
+            let vector = unsafe { right.numbers.get_unchecked(start..start + S::LANES) };
+            row[w] = S::load(vector);
         }
         for h in 0..HEIGHT {
             // SAFETY: `r + h < rows` and `k < steps`; `product` has asserted that the last of

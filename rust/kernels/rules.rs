@@ -8,6 +8,7 @@ use crate::math::power;
 /// What a member's updates go by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rates {
+    pub(crate) batch_size: usize,
     pub(crate) learning_rate: f64,
     pub(crate) momentum: f32,
     /// What an update multiplies weights by, and biases.

@@ -6,42 +6,49 @@
 //! units give is `(units, rows)`; only the deltas are turned over, to be rows for the weight
 //! gradient. See `group` for the algorithm and for the factor that is put into the output's gradient.
 //!
-//! All members see the rows in the same order, so that members take turns at each batch: a batch is
-//! fetched from the table and turned into columns once for all of them, and while they are at it the
-//! next one's rows have time to come.
+//! All members see the rows in the same order, so that members take turns at a window of rows (see
+//! `window`), which is fetched from the table and turned into columns once for all of them; while they
+//! are at it the next one's rows have time to come.
 
-use super::Trainer;
+use std::ops::Range;
+use std::sync::atomic::AtomicBool;
+
 use super::loss::{output_gradient, weighted_loss};
-use super::packed::{Packed, load};
-use super::products::{Left, Stored, Sums, product, rows};
+use super::packed::Packed;
+use super::products::{Columns, Left, Stored, Sums, product, rows};
 use super::rules::{Rates, Rule};
-use super::simd::{Simd, Square, numbers, numbers_mut, prefetch, zeros};
+use super::simd::{Simd, Square, numbers, prefetch, zeros};
 use super::units::times_derivatives;
+use super::window::Window;
+use super::{Orders, unless_stopped};
 use crate::dataset::Dataset;
+use crate::error::Result;
 use crate::member::Member;
 
-/// Members of the same batch size and update rule, taking turns at each batch.
+/// Members of the same update rule, taking turns at a window of rows.
 pub(crate) struct Singles<'a, S, R, const SLOTS: usize> {
     dataset: &'a Dataset,
     members: Vec<Single<S, R, SLOTS>>,
-    batch: Batch<S>,
+    window: Window<S>,
     desk: Desk<S>,
 }
 
-/// The rows that all members are at.
-struct Batch<S> {
-    rows: usize,
-    /// Vectors that hold one number of each row.
+/// The rows of one member's next update.
+struct Batch<'a, S> {
+    /// Which rows of the table they are.
+    rows: &'a [u32],
+    /// Vectors that hold one number of each row; what is in the last one's lanes behind the last row
+    /// is of no account.
     vectors: usize,
-    /// `(inputs, vectors)`.
-    inputs: Vec<S>,
-    /// `(outputs, vectors)`.
-    targets: Vec<S>,
-    /// Each row's weight, `(vectors,)`; zero after the last row.
-    weights: Vec<S>,
+    /// Where in the window they begin.
+    start: usize,
+    window: &'a Window<S>,
+    /// Some rows that will be needed soon.
+    soon: &'a [u32],
 }
 
-/// Where one member after the other does its sums.
+/// Where one member after the other does its sums; of what is for each batch, there is room for the
+/// largest.
 struct Desk<S> {
     /// What all units give, `(units, vectors)`.
     units: Vec<S>,
@@ -49,6 +56,8 @@ struct Desk<S> {
     deltas: Vec<S>,
     /// One layer's deltas as rows: `(vectors · LANES, blocks)`.
     delta_rows: Vec<S>,
+    /// `(outputs, vectors)`.
+    targets: Vec<S>,
     /// The update's factor times each row's weight, `(vectors,)`.
     scales: Vec<S>,
 }
@@ -57,6 +66,8 @@ struct Desk<S> {
 struct Single<S, R, const SLOTS: usize> {
     network: Packed<S>,
     rates: [Rates; 1],
+    /// Rows seen here.
+    seen: usize,
     /// Updates made here.
     steps: u64,
     rule: R,
@@ -72,35 +83,76 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
         dataset: &'a Dataset,
         members: &[&mut Member],
         rates: impl Fn(&Member) -> Rates,
-        batch_size: usize,
     ) -> Self {
-        let vectors = batch_size.div_ceil(S::LANES);
         let mut own: Vec<Single<S, R, SLOTS>> = Vec::with_capacity(members.len());
-        let (mut units, mut blocks) = (0, 0);
+        let (mut units, mut blocks, mut vectors) = (0, 0, 0);
         for member in members {
             let single = Single::new(member, rates(member));
             units = units.max(single.network.units());
             blocks =
                 single.network.layers.iter().map(|layer| layer.blocks).fold(blocks, usize::max);
+            vectors = vectors.max(single.rates[0].batch_size.div_ceil(S::LANES));
             own.push(single);
         }
         Self {
             dataset,
+            window: Window::new(dataset, own.iter().map(|single| single.rates[0].batch_size)),
             members: own,
-            batch: Batch {
-                rows: batch_size,
-                vectors,
-                inputs: zeros(dataset.n_inputs() * vectors),
-                targets: zeros(dataset.n_outputs() * vectors),
-                weights: zeros(vectors),
-            },
             desk: Desk {
                 units: zeros(units * vectors),
                 deltas: zeros(units * vectors),
                 delta_rows: zeros(vectors * S::LANES * blocks),
+                targets: zeros(dataset.n_outputs() * vectors),
                 scales: zeros(vectors),
             },
         }
+    }
+
+    /// Trains through some epochs; adds the last one's losses to `losses`, one for each member, or
+    /// none if they are not asked for.
+    #[inline(always)]
+    pub(crate) fn train(
+        &mut self,
+        orders: Orders<'_>,
+        stop: &AtomicBool,
+        losses: &mut [f64],
+    ) -> Result<()> {
+        let Self { dataset, members, window, desk } = self;
+        let mut first = 0;
+        while first < orders.rows.len() {
+            let (ahead, room) = (&orders.rows[first..], window.rows());
+            let (now, later) = ahead.split_at(room.min(ahead.len()));
+            let last = first + now.len();
+            window.load(dataset, now);
+            let turns = members.len();
+            let mut next = last;
+            for (turn, member) in members.iter_mut().enumerate() {
+                while let Some(range) = member.batch(orders, last) {
+                    unless_stopped(stop)?;
+                    let start = range.start - first;
+                    // A part of the rows at each batch: there is only so much that can be on its way
+                    // at once.
+                    let soon = |row: usize| later.len().min((turn * room + row) / turns);
+                    let batch = Batch {
+                        rows: &orders.rows[range.clone()],
+                        vectors: range.len().div_ceil(S::LANES),
+                        start,
+                        window,
+                        soon: &later[soon(start)..soon(start + range.len())],
+                    };
+                    member.forward(dataset, &batch, desk);
+                    if let Some(loss) = losses.get_mut(turn)
+                        && orders.in_last(range.start)
+                    {
+                        *loss += member.loss(dataset, &batch, desk);
+                    }
+                    member.backward(dataset, &batch, desk);
+                }
+                next = next.min(member.seen);
+            }
+            first = next;
+        }
+        Ok(())
     }
 
     /// Gives the members what training changed.
@@ -108,46 +160,6 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
     pub(crate) fn finish(self, members: &mut [&mut Member]) {
         for (single, member) in self.members.into_iter().zip(members) {
             single.finish(member);
-        }
-    }
-}
-
-impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Trainer for Singles<'_, S, R, SLOTS> {
-    #[inline(always)]
-    fn look_ahead(&mut self, _rows: &[u32]) {}
-
-    #[inline(always)]
-    fn step(&mut self, batch: &[u32], next: &[u32], losses: &mut [f64]) {
-        self.batch.load(self.dataset, batch);
-        // A part of them at each turn: there is only so much that can be on its way at once.
-        let part = next.len().div_ceil(self.members.len());
-        let mut parts = next.chunks(part.max(1));
-        for (place, member) in self.members.iter_mut().enumerate() {
-            let next = parts.next().unwrap_or(&[]);
-            member.forward(self.dataset, &self.batch, &mut self.desk);
-            if let Some(loss) = losses.get_mut(place) {
-                *loss += member.loss(self.dataset, batch, &self.batch, &self.desk);
-            }
-            member.backward(self.dataset, &self.batch, &mut self.desk, next);
-        }
-    }
-}
-
-impl<S: Square> Batch<S> {
-    #[inline(always)]
-    fn load(&mut self, dataset: &Dataset, batch: &[u32]) {
-        // A last batch may be short.
-        self.rows = batch.len();
-        let vectors = batch.len().div_ceil(S::LANES);
-        self.vectors = vectors;
-        let inputs = &mut self.inputs[..dataset.n_inputs() * vectors];
-        load(batch.iter().map(|&row| dataset.input(row)), inputs, vectors);
-        let targets = &mut self.targets[..dataset.n_outputs() * vectors];
-        load(batch.iter().map(|&row| dataset.target(row)), targets, vectors);
-        let weights = &mut self.weights[..vectors];
-        weights.fill(S::splat(0.0));
-        for (weight, &row) in numbers_mut(weights).iter_mut().zip(batch) {
-            *weight = dataset.weight(row);
         }
     }
 }
@@ -170,7 +182,8 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
                 mask.push(lanes.fold(0, |bits, (lane, &l)| bits | u32::from(l > 0.0) << lane));
             }
         }
-        Self { network, rates: [rates], steps: 0, rule: R::new(&[rates]), mask, slots }
+        let rule = R::new(&[rates]);
+        Self { network, rates: [rates], seen: 0, steps: 0, rule, mask, slots }
     }
 
     #[inline(always)]
@@ -184,68 +197,84 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         member.optimizer.steps = self.rates[0].steps + self.steps;
     }
 
+    /// Where the next batch's rows are in the order, if they are before its place `last`.
+    #[inline(always)]
+    fn batch(&mut self, orders: Orders<'_>, last: usize) -> Option<Range<usize>> {
+        let start = self.seen;
+        let end = orders.end(start, self.rates[0].batch_size);
+        if start == last || end > last {
+            return None;
+        }
+        self.seen = end;
+        Some(start..end)
+    }
+
     /// The way forward, and the output's gradient.
     #[inline(always)]
-    fn forward(&mut self, dataset: &Dataset, batch: &Batch<S>, desk: &mut Desk<S>) {
-        let vectors = batch.vectors;
-        self.network.forward(&batch.inputs, &mut desk.units, vectors);
-        let factor = R::factor(&self.rates, batch.rows as f64);
+    fn forward(&mut self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &mut Desk<S>) {
+        let Batch { vectors, start, window, .. } = *batch;
+        self.network.forward(window.inputs(start), &mut desk.units, vectors);
+        let factor = R::factor(&self.rates, batch.rows.len() as f64);
         let scales = &mut desk.scales[..vectors];
-        for (scale, &weight) in scales.iter_mut().zip(&batch.weights) {
-            *scale = factor.mul(weight);
+        for (scale, weights) in scales.iter_mut().zip(window.weights(start).chunks(S::LANES)) {
+            *scale = factor.mul(S::load(weights));
         }
         let outputs = self.network.outputs(&desk.units, vectors);
+        let targets = &mut desk.targets[..outputs.len()];
+        let from = window.targets(start);
+        for (target, from) in targets.chunks_exact_mut(vectors).zip(from.numbers.chunks(from.step))
+        {
+            for (target, from) in target.iter_mut().zip(from.chunks(S::LANES)) {
+                *target = S::load(from);
+            }
+        }
         let first = self.network.units() * vectors - outputs.len();
-        output_gradient(
-            dataset.objective(),
-            outputs,
-            &batch.targets[..outputs.len()],
-            scales,
-            &mut desk.deltas[first..][..outputs.len()],
-        );
+        let deltas = &mut desk.deltas[first..][..outputs.len()];
+        output_gradient(dataset.objective(), outputs, targets, scales, deltas);
     }
 
     /// The weighted sum of the rows' losses, in the order of the rows.
     #[inline(always)]
-    fn loss(&self, dataset: &Dataset, rows: &[u32], batch: &Batch<S>, desk: &Desk<S>) -> f64 {
+    fn loss(&self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &Desk<S>) -> f64 {
         let room = batch.vectors * S::LANES;
         let outputs = numbers(self.network.outputs(&desk.units, batch.vectors));
         let mut total = 0.0;
-        for (index, &row) in rows.iter().enumerate() {
+        for (index, &row) in batch.rows.iter().enumerate() {
             let outputs = outputs[index..].iter().copied().step_by(room);
             total += weighted_loss(dataset, row, outputs);
         }
         total
     }
 
-    /// Takes the output's deltas back through the layers, and updates each; meanwhile asks for the
-    /// rows that are `next`.
+    /// Takes the output's deltas back through the layers, and updates each; meanwhile asks for rows
+    /// that will be needed soon.
     #[inline(always)]
-    fn backward(&mut self, dataset: &Dataset, batch: &Batch<S>, desk: &mut Desk<S>, next: &[u32]) {
+    fn backward(&mut self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &mut Desk<S>) {
         self.steps += 1;
         self.rule.begin_step(&self.rates, self.steps);
-        let vectors = batch.vectors;
+        let Batch { vectors, start, window, soon, .. } = *batch;
+        let part = soon.len().div_ceil(self.network.layers.len());
         for index in (0..self.network.layers.len()).rev() {
             let layer = self.network.layers[index];
-            let part = next.len().div_ceil(self.network.layers.len());
-            for &row in next.iter().skip(index * part).take(part) {
+            for &row in soon.iter().skip(index * part).take(part) {
                 prefetch(dataset, row);
             }
             let (heard_deltas, deltas) = desk.deltas.split_at_mut(layer.units * vectors);
             let deltas = &deltas[..layer.outputs * vectors];
-            let heard = layer.heard(&batch.inputs, &desk.units, vectors);
             if index > 0 {
                 let heard_deltas = &mut heard_deltas[(layer.units - layer.inputs) * vectors..];
                 let weights = numbers(&self.network.parameters[layer.weights..layer.biases]);
                 let left = Left { numbers: weights, row: layer.blocks * S::LANES, step: 1 };
                 let shape = (layer.inputs, layer.outputs, vectors);
                 let mut sums = Stored { first: &[], to: heard_deltas, vectors };
-                product(left, deltas, shape, &mut sums);
+                product(left, Columns::of(deltas, vectors), shape, &mut sums);
                 let activation = self.network.layers[index - 1].activation;
-                times_derivatives(activation, heard, heard_deltas);
+                times_derivatives(activation, layer.before(&desk.units, vectors), heard_deltas);
             }
             let delta_rows = &mut desk.delta_rows[..vectors * S::LANES * layer.blocks];
             rows(deltas, delta_rows, vectors);
+            let delta_rows = Columns::of(delta_rows, layer.blocks);
+            let heard = layer.heard(window.inputs(start), &desk.units, vectors);
             let keep = self.rates[0].keep;
             let ones = [1.0];
             let parts = [(layer.weights, layer.inputs, keep.0), (layer.biases, 1, keep.1)];
@@ -262,9 +291,10 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
                 let left = if start == layer.biases {
                     Left { numbers: &ones, row: 0, step: 0 }
                 } else {
-                    Left { numbers: numbers(heard), row: vectors * S::LANES, step: 1 }
+                    Left { numbers: heard.numbers, row: heard.step, step: 1 }
                 };
-                product(left, delta_rows, (inputs, batch.rows, layer.blocks), &mut update);
+                let shape = (inputs, batch.rows.len(), layer.blocks);
+                product(left, delta_rows, shape, &mut update);
             }
         }
     }

@@ -1,0 +1,101 @@
+//! A stretch of the rows in the order in which they are visited, turned into columns.
+//!
+//! All members see the rows in the same order, so that a stretch is fetched from the table and turned
+//! into columns once for all members of a team, whatever their batch sizes: a batch is a part of each
+//! column, and need not begin where a vector does.
+
+use super::products::{Columns, columns};
+use super::simd::{MOST_LANES, Square, numbers, numbers_mut, zeros};
+use crate::dataset::Dataset;
+
+/// Numbers of a window: few enough to be at hand for all members, many enough for several batches.
+const NUMBERS: usize = 8192;
+
+/// Some rows of the table as columns; what is behind the last row is any finite numbers.
+pub(super) struct Window<S> {
+    /// The most rows that there is room for.
+    rows: usize,
+    /// Vectors of a column: room for the rows, and for what the last batch's last vector reads
+    /// behind them.
+    vectors: usize,
+    /// `(inputs, vectors)`.
+    inputs: Vec<S>,
+    /// `(outputs, vectors)`.
+    targets: Vec<S>,
+    /// `(vectors,)`.
+    weights: Vec<S>,
+}
+
+impl<S: Square> Window<S> {
+    /// For batches of these sizes; there is room for one of each.
+    pub(super) fn new(dataset: &Dataset, batch_sizes: impl Iterator<Item = usize> + Clone) -> Self {
+        let largest = batch_sizes.clone().max().unwrap_or(1);
+        let alike = batch_sizes.min() == Some(largest);
+        // Whoever's batch does not end with the window leaves its beginning for the next one.
+        let least = if alike { 1 } else { 2 };
+        let width = dataset.n_inputs() + dataset.n_outputs() + 1;
+        let rows = largest * (NUMBERS / width / largest).max(least);
+        let vectors = rows.div_ceil(S::LANES) + 1;
+        Self {
+            rows,
+            vectors,
+            inputs: zeros(dataset.n_inputs() * vectors),
+            targets: zeros(dataset.n_outputs() * vectors),
+            weights: zeros(vectors),
+        }
+    }
+
+    /// The most rows that there is room for.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Fetches these rows.
+    #[inline(always)]
+    pub(super) fn load(&mut self, dataset: &Dataset, rows: &[u32]) {
+        load(rows.iter().map(|&row| dataset.input(row)), &mut self.inputs, self.vectors);
+        load(rows.iter().map(|&row| dataset.target(row)), &mut self.targets, self.vectors);
+        for (weight, &row) in numbers_mut(&mut self.weights).iter_mut().zip(rows) {
+            *weight = dataset.weight(row);
+        }
+    }
+
+    /// The columns of inputs, from a row on.
+    #[inline(always)]
+    pub(super) fn inputs(&self, row: usize) -> Columns<'_> {
+        self.from(&self.inputs, row)
+    }
+
+    /// The columns of targets, from a row on.
+    #[inline(always)]
+    pub(super) fn targets(&self, row: usize) -> Columns<'_> {
+        self.from(&self.targets, row)
+    }
+
+    /// The rows' weights, from one on.
+    #[inline(always)]
+    pub(super) fn weights(&self, row: usize) -> &[f32] {
+        &numbers(&self.weights)[row..]
+    }
+
+    #[inline(always)]
+    fn from<'a>(&self, columns: &'a [S], row: usize) -> Columns<'a> {
+        Columns { numbers: &numbers(columns)[row..], step: self.vectors * S::LANES }
+    }
+}
+
+/// Rows of numbers as columns, `(columns, vectors)`; lanes after the last row are zero.
+#[inline(always)]
+pub(super) fn load<'a, S: Square>(
+    mut from: impl ExactSizeIterator<Item = &'a [f32]>,
+    to: &mut [S],
+    vectors: usize,
+) {
+    for vector in 0..from.len().div_ceil(S::LANES) {
+        let mut rows: [&[f32]; MOST_LANES] = [&[]; MOST_LANES];
+        for row in &mut rows[..S::LANES] {
+            *row = from.next().unwrap_or(&[]);
+        }
+        columns(&rows[..S::LANES], to, vectors, vector);
+    }
+}
