@@ -1,18 +1,19 @@
 //! Training: equal to the plain twin bit for bit, right in value, the same however it is called.
 
 mod common;
+mod crowds;
 mod plain;
 
 use std::sync::atomic::AtomicBool;
 
-use apbt_rs::dataset::{Dataset, Objective};
+use apbt_rs::dataset::{Dataset, Loss};
 use apbt_rs::error::Error;
 use apbt_rs::member::Member;
 use apbt_rs::network::Activation;
 use apbt_rs::training::train;
-use common::{
-    HIDDEN, PAIRS, Shape, bits, dataset, dataset_with_zeros, hash, layers_of, member, network,
-    objective,
+use common::{HIDDEN, PAIRS, bits, dataset, hash, member, network, objective};
+use crowds::{
+    crowd, crowd_of, crowds, crowds_that_pass_over_zeros, crowds_that_take_turns, problems,
 };
 use plain::textbook;
 use proptest::prelude::*;
@@ -21,105 +22,23 @@ fn go() -> AtomicBool {
     AtomicBool::new(false)
 }
 
-/// Learning rate, momentum, decay, batch size, optimiser.
-fn hyperparameters() -> impl Strategy<Value = [f64; 5]> {
-    let sgd = (1e-3..0.2, prop_oneof![Just(0.0), 0.0..0.95], prop_oneof![Just(0.0), 0.0..0.5]);
-    (sgd, prop_oneof![Just(1_u32), 2..40_u32, 2..80_u32], prop::bool::ANY).prop_map(
-        |((rate, momentum, decay), batch, adam)| {
-            [rate, momentum, decay, f64::from(batch), f64::from(u8::from(adam))]
-        },
-    )
-}
-
-/// The share of inputs that are zero. Where most are, the first layer passes over them.
-fn zeros() -> impl Strategy<Value = f64> {
-    prop_oneof![3 => Just(0.0), 2 => 0.5..1.0, 1 => Just(1.0)]
-}
-
-/// A member with a dataset that fits it.
-fn problems() -> impl Strategy<Value = (Dataset, Member)> {
-    // Batches of several vectors, and a last one of fewer.
-    let rows = prop_oneof![3 => 4..40_usize, 1 => 40..100_usize];
-    let flags = (prop::bool::ANY, prop::bool::ANY);
-    let data = (rows, 1..=20_usize, 1..=10_usize, flags, zeros());
-    let density = prop_oneof![Just(1.0), 0.0..1.0];
-    (common::shapes(), data, density, hyperparameters(), any::<u64>()).prop_map(problem)
-}
-
-/// Up to forty members on one dataset, few enough kinds of them that most share the lanes, or take
-/// turns at a batch.
-fn crowds() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
-    let data = (4..20_usize, 1..=14_usize, 2..=4_usize, prop::bool::ANY, zeros());
-    let widest = prop_oneof![Just(4_usize), Just(8), Just(25)];
-    let batch = prop_oneof![2 => 1..8_u32, 1 => 8..20_u32];
-    let kinds = (0..PAIRS.len(), 0..HIDDEN.len(), 0..4_usize, batch, prop::bool::ANY, widest);
-    (data, kinds, 1..=40_usize, prop_oneof![Just(1.0), 0.5..1.0], any::<u64>()).prop_map(crowd_of)
-}
-
-/// Members that update by every row of a table with many zeros: more rows than are looked at ahead,
-/// first layers for which that pays beside others for which it does not, rates that diverge.
-fn crowds_that_pass_over_zeros() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
-    let rate = prop_oneof![3 => 1e-3..0.2, 1 => Just(1e3), 1 => Just(1e30)];
-    let data = (100..200_usize, 1..=12_usize, prop_oneof![0.3..0.7, 0.7..1.0], 0..PAIRS.len());
-    (data, rate, 1..=30_usize, any::<u64>()).prop_map(
-        |((rows, inputs, zeros, pair), rate, k, seed)| {
-            let (size, objective) = ((inputs, 2), objective(PAIRS[pair], 2));
-            let dataset = dataset_with_zeros(rows, size, objective, true, seed, zeros);
-            let mut random = common::random(seed);
-            let members = (0..k as u64).map(|place| {
-                let hidden = HIDDEN[random.below(4)];
-                let layers = (0..=random.below(2)).map(|_| (hidden, 1 + random.below(9)));
-                let (topology, activations) =
-                    layers_of(&(layers.collect(), PAIRS[pair]), inputs, 2);
-                let network = network(&topology, &activations, 1.0, seed ^ place);
-                member(network, [rate, random.uniform(0.0, 0.9), 0.01, 1.0, 0.0])
-            });
-            let members = members.collect();
-            (dataset, members)
-        },
-    )
-}
-
-type Table = (usize, usize, usize, bool, f64);
-type Kinds = (usize, usize, usize, u32, bool, usize);
-
-fn crowd_of(
-    (data, kinds, k, density, seed): (Table, Kinds, usize, f64, u64),
-) -> (Dataset, Vec<Member>) {
-    let (rows, inputs, outputs, weighted, zeros) = data;
-    let (pair, hidden, depth, batch, adam, widest) = kinds;
-    let (size, objective) = ((inputs, outputs), objective(PAIRS[pair], outputs));
-    let dataset = dataset_with_zeros(rows, size, objective, weighted, seed, zeros);
-    let mut random = common::random(seed);
-    let members = (0..k as u64).map(|place| {
-        // Who takes turns need not be as deep as the others.
-        let depth = if batch < 8 { depth } else { random.below(4) };
-        let layers = (0..depth).map(|_| (HIDDEN[hidden], 1 + random.below(widest))).collect();
-        let (topology, activations) = layers_of(&(layers, PAIRS[pair]), inputs, outputs);
-        let rates = [random.uniform(1e-3, 0.2), random.uniform(0.0, 0.9), random.uniform(0.0, 0.3)];
-        let [rate, momentum, decay] = rates;
-        let values = [rate, momentum, decay, f64::from(batch), f64::from(u8::from(adam))];
-        // Some members of a crowd are pruned, some have been trained before.
-        let density = if place.is_multiple_of(3) { 1.0 } else { density };
-        let mut member = member(network(&topology, &activations, density, seed ^ place), values);
-        member.optimizer.steps = [0, 5, 30_000][random.below(3)];
-        member
-    });
-    let members = members.collect();
-    (dataset, members)
-}
-
-type Data = (usize, usize, usize, (bool, bool), f64);
-
-fn problem(
-    (shape, data, density, values, seed): (Shape, Data, f64, [f64; 5], u64),
-) -> (Dataset, Member) {
-    let (rows, inputs, outputs, (weighted, decay_biases), zeros) = data;
-    let objective = Objective { decay_biases, ..objective(shape.1, outputs) };
-    let size = (inputs, outputs);
-    let dataset = dataset_with_zeros(rows, size, objective, weighted, seed, zeros);
-    let (topology, activations) = layers_of(&shape, inputs, outputs);
-    (dataset, member(network(&topology, &activations, density, seed), values))
+fn equals_the_plain_twin_on_any_threads(
+    dataset: &Dataset,
+    members: &[Member],
+    epochs: u64,
+) -> Result<(), TestCaseError> {
+    let mut plain = members.to_vec();
+    for member in &mut plain {
+        plain::train(dataset, member, epochs);
+    }
+    for threads in [1, 2, 4] {
+        let mut fast = members.to_vec();
+        common::pool(threads).install(|| train(dataset, &mut fast, epochs, &go())).unwrap();
+        for (fast, plain) in fast.iter().zip(&plain) {
+            prop_assert_eq!(bits(fast), bits(plain));
+        }
+    }
+    Ok(())
 }
 
 proptest! {
@@ -150,17 +69,14 @@ proptest! {
     fn who_passes_over_zeros_equals_the_plain_twin(
         (dataset, members) in crowds_that_pass_over_zeros(), epochs in 1..6_u64,
     ) {
-        let mut plain = members.clone();
-        for member in &mut plain {
-            plain::train(&dataset, member, epochs);
-        }
-        for threads in [1, 2, 4] {
-            let mut fast = members.clone();
-            common::pool(threads).install(|| train(&dataset, &mut fast, epochs, &go())).unwrap();
-            for (fast, plain) in fast.iter().zip(&plain) {
-                prop_assert_eq!(bits(fast), bits(plain));
-            }
-        }
+        equals_the_plain_twin_on_any_threads(&dataset, &members, epochs)?;
+    }
+
+    #[test]
+    fn who_takes_turns_equals_the_plain_twin(
+        (dataset, members) in crowds_that_take_turns(), epochs in 1..4_u64,
+    ) {
+        equals_the_plain_twin_on_any_threads(&dataset, &members, epochs)?;
     }
 
     #[test]
@@ -183,25 +99,6 @@ proptest! {
         prop_assert_eq!(stopped, Err(Error::Stopped));
         prop_assert_eq!(members, [member.clone(), member]);
     }
-}
-
-/// Members of many shapes on one dataset, not all at the same epoch.
-fn crowd(pair: (Activation, apbt_rs::dataset::Loss), zeros: f64) -> (Dataset, Vec<Member>) {
-    let dataset = dataset_with_zeros(50, (5, 3), objective(pair, 3), true, 1, zeros);
-    let members = (0..24_u64).map(|seed| {
-        let mut random = common::random(seed);
-        let hidden = (0..seed % 4)
-            .map(|_| (HIDDEN[random.below(4)], 1 + random.below(12)))
-            .collect::<Vec<_>>();
-        let (topology, activations) = layers_of(&(hidden, pair), 5, 3);
-        let batch = [1.0, 7.0, 32.0, 100.0][random.below(4)];
-        let values = [random.uniform(0.001, 0.1), 0.9, 0.01, batch, random.below(2) as f64];
-        let mut member = member(network(&topology, &activations, 0.8, seed), values);
-        member.epochs = seed % 3;
-        member
-    });
-    let members = members.collect();
-    (dataset, members)
 }
 
 #[test]
@@ -315,7 +212,7 @@ fn learning_halves_the_loss_of_a_problem_that_can_be_learnt() {
     }
 }
 
-fn hash_of_trained(pair: (Activation, apbt_rs::dataset::Loss)) -> u64 {
+fn hash_of_trained(pair: (Activation, Loss)) -> u64 {
     let (dataset, mut members) = crowd(pair, 0.0);
     train(&dataset, &mut members, 3, &go()).unwrap();
     hash(members.iter().flat_map(bits))
