@@ -32,6 +32,12 @@ impl<'a> Columns<'a> {
     pub(super) fn of<S: Simd>(from: &'a [S], vectors: usize) -> Self {
         Self { numbers: numbers(from), step: vectors * S::LANES }
     }
+
+    /// A vector of a column.
+    #[inline(always)]
+    pub(super) fn vector<S: Simd>(self, column: usize, vector: usize) -> S {
+        S::load(&self.numbers[column * self.step + vector * S::LANES..][..S::LANES])
+    }
 }
 
 /// What the sums begin with, and what becomes of them.

@@ -215,22 +215,21 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         let Batch { vectors, start, window, .. } = *batch;
         self.network.forward(window.inputs(start), &mut desk.units, vectors);
         let factor = R::factor(&self.rates, batch.rows.len() as f64);
+        let (weights, targets) = (window.weights(start), window.targets(start));
         let scales = &mut desk.scales[..vectors];
-        for (scale, weights) in scales.iter_mut().zip(window.weights(start).chunks(S::LANES)) {
-            *scale = factor.mul(S::load(weights));
+        for (vector, scale) in scales.iter_mut().enumerate() {
+            *scale = factor.mul(weights.vector(0, vector));
         }
         let outputs = self.network.outputs(&desk.units, vectors);
-        let targets = &mut desk.targets[..outputs.len()];
-        let from = window.targets(start);
-        for (target, from) in targets.chunks_exact_mut(vectors).zip(from.numbers.chunks(from.step))
-        {
-            for (target, from) in target.iter_mut().zip(from.chunks(S::LANES)) {
-                *target = S::load(from);
+        let own = &mut desk.targets[..outputs.len()];
+        for (unit, own) in own.chunks_exact_mut(vectors).enumerate() {
+            for (vector, target) in own.iter_mut().enumerate() {
+                *target = targets.vector(unit, vector);
             }
         }
         let first = self.network.units() * vectors - outputs.len();
         let deltas = &mut desk.deltas[first..][..outputs.len()];
-        output_gradient(dataset.objective(), outputs, targets, scales, deltas);
+        output_gradient(dataset.objective(), outputs, own, scales, deltas);
     }
 
     /// The weighted sum of the rows' losses, in the order of the rows.

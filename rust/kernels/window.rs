@@ -72,10 +72,10 @@ impl<S: Square> Window<S> {
         self.from(&self.targets, row)
     }
 
-    /// The rows' weights, from one on.
+    /// The one column of the rows' weights, from a row on.
     #[inline(always)]
-    pub(super) fn weights(&self, row: usize) -> &[f32] {
-        &numbers(&self.weights)[row..]
+    pub(super) fn weights(&self, row: usize) -> Columns<'_> {
+        self.from(&self.weights, row)
     }
 
     #[inline(always)]
