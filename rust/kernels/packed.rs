@@ -1,9 +1,11 @@
 //! A network laid out for products, and its forward pass over many rows at once.
 //!
 //! Weights are `(inputs, blocks)`: a row of outputs padded with zeros to whole vectors, since the
-//! weight gradient has outputs in its lanes. What units give is `(units, vectors)`, with rows of the
-//! table in the lanes, so that no layer is too narrow to fill them, and a row's outputs do not
-//! depend on the rows beside it.
+//! weight gradient has outputs in its lanes; biases are one more such row. What units give is
+//! `(units, vectors)`, with rows of the table in the lanes, so that no layer is too narrow to fill
+//! them, and a row's outputs do not depend on the rows beside it. After the units of each layer
+//! stands one that always gives 1, so that the biases' gradient is a row of the weights': by itself
+//! it would be a chain of additions that each wait for the one before.
 
 use super::products::{Columns, Left, Stored, product};
 use super::simd::{Simd, Square, numbers, numbers_mut, zeros};
@@ -24,6 +26,8 @@ pub(super) struct PackedLayer {
     pub(super) biases: usize,
     /// Number of the first of the layer's units, of which the table's columns are none.
     pub(super) units: usize,
+    /// Number of the first unit of the layer before.
+    pub(super) before: usize,
     pub(super) activation: Activation,
 }
 
@@ -36,7 +40,7 @@ pub(super) struct Packed<S> {
 impl<S: Square> Packed<S> {
     #[inline(always)]
     pub(super) fn new(network: &Network) -> Self {
-        let (mut parameters, mut units) = (0, 0);
+        let (mut parameters, mut units, mut before) = (0, 0, 0);
         let mut layers = Vec::with_capacity(network.activations().len());
         for (layer, &activation) in network.layers().zip(network.activations()) {
             let blocks = layer.outputs.div_ceil(S::LANES);
@@ -47,9 +51,11 @@ impl<S: Square> Packed<S> {
                 weights: parameters,
                 biases: parameters + layer.inputs * blocks,
                 units,
+                before,
                 activation,
             };
-            units += layer.outputs;
+            before = units;
+            units += layer.outputs + 1;
             parameters = packed.biases + blocks;
             layers.push(packed);
         }
@@ -58,9 +64,9 @@ impl<S: Square> Packed<S> {
         packed
     }
 
-    /// Units of all layers.
+    /// Units of all layers, those that give 1 included.
     pub(super) fn units(&self) -> usize {
-        self.layers.iter().map(|layer| layer.outputs).sum()
+        self.layers.iter().map(|layer| layer.outputs + 1).sum()
     }
 
     /// Values shaped like the network's parameters, padded with zeros.
@@ -105,7 +111,7 @@ impl<S: Square> Packed<S> {
     pub(super) fn forward(&self, inputs: Columns<'_>, units: &mut [S], vectors: usize) {
         for layer in &self.layers {
             let (before, own) = units.split_at_mut(layer.units * vectors);
-            let own = &mut own[..layer.outputs * vectors];
+            let (own, after) = own.split_at_mut(layer.outputs * vectors);
             let weights = numbers(&self.parameters[layer.weights..layer.biases]);
             let left = Left { numbers: weights, row: 1, step: layer.blocks * S::LANES };
             let biases = numbers(&self.parameters[layer.biases..][..layer.blocks]);
@@ -113,6 +119,7 @@ impl<S: Square> Packed<S> {
             let mut sums = Stored { first: biases, to: own, vectors };
             product(left, layer.heard(inputs, before, vectors), shape, &mut sums);
             activate(layer.activation, own, vectors);
+            after[..vectors].fill(S::splat(1.0));
         }
     }
 
@@ -125,7 +132,8 @@ impl<S: Square> Packed<S> {
 }
 
 impl PackedLayer {
-    /// What the layer hears: the table's columns or the layer before, of so many vectors each.
+    /// What the layer hears: the table's columns, or those of the layer before, which are of so many
+    /// vectors each; the last gives 1.
     #[inline(always)]
     pub(super) fn heard<'a, S: Simd>(
         &self,
@@ -133,13 +141,11 @@ impl PackedLayer {
         units: &'a [S],
         vectors: usize,
     ) -> Columns<'a> {
-        if self.units == 0 { inputs } else { Columns::of(self.before(units, vectors), vectors) }
-    }
-
-    /// What the units of the layer before give, `(inputs, vectors)`.
-    #[inline(always)]
-    pub(super) fn before<'a, S>(&self, units: &'a [S], vectors: usize) -> &'a [S] {
-        &units[(self.units - self.inputs) * vectors..self.units * vectors]
+        if self.units == 0 {
+            inputs
+        } else {
+            Columns::of(&units[self.before * vectors..self.units * vectors], vectors)
+        }
     }
 }
 

@@ -227,7 +227,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
                 *target = targets.vector(unit, vector);
             }
         }
-        let first = self.network.units() * vectors - outputs.len();
+        let first = self.network.layers.last().map_or(0, |layer| layer.units * vectors);
         let deltas = &mut desk.deltas[first..][..outputs.len()];
         output_gradient(dataset.objective(), outputs, own, scales, deltas);
     }
@@ -261,52 +261,47 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             let (heard_deltas, deltas) = desk.deltas.split_at_mut(layer.units * vectors);
             let deltas = &deltas[..layer.outputs * vectors];
             if index > 0 {
-                let heard_deltas = &mut heard_deltas[(layer.units - layer.inputs) * vectors..];
+                let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
+                let heard_deltas = &mut heard_deltas[span.clone()];
                 let weights = numbers(&self.network.parameters[layer.weights..layer.biases]);
                 let left = Left { numbers: weights, row: layer.blocks * S::LANES, step: 1 };
                 let shape = (layer.inputs, layer.outputs, vectors);
                 let mut sums = Stored { first: &[], to: heard_deltas, vectors };
                 product(left, Columns::of(deltas, vectors), shape, &mut sums);
                 let activation = self.network.layers[index - 1].activation;
-                times_derivatives(activation, layer.before(&desk.units, vectors), heard_deltas);
+                times_derivatives(activation, &desk.units[span], heard_deltas);
             }
             let delta_rows = &mut desk.delta_rows[..vectors * S::LANES * layer.blocks];
             rows(deltas, delta_rows, vectors);
-            let delta_rows = Columns::of(delta_rows, layer.blocks);
+            let span = layer.weights..layer.biases + layer.blocks;
+            let (keep, keep_biases) = self.rates[0].keep;
+            let mut update = Update {
+                parameters: &mut self.network.parameters[span.clone()],
+                slots: &mut self.slots[span.clone()],
+                mask: if self.mask.is_empty() { &[] } else { &self.mask[span] },
+                rule: self.rule,
+                keep: (S::splat(keep), S::splat(keep_biases)),
+                inputs: layer.inputs,
+                blocks: layer.blocks,
+            };
             let heard = layer.heard(window.inputs(start), &desk.units, vectors);
-            let keep = self.rates[0].keep;
-            let ones = [1.0];
-            let parts = [(layer.weights, layer.inputs, keep.0), (layer.biases, 1, keep.1)];
-            for (start, inputs, keep) in parts {
-                let span = start..start + inputs * layer.blocks;
-                let mut update = Update {
-                    parameters: &mut self.network.parameters[span.clone()],
-                    slots: &mut self.slots[span.clone()],
-                    mask: if self.mask.is_empty() { &[] } else { &self.mask[span] },
-                    rule: self.rule,
-                    keep: S::splat(keep),
-                    blocks: layer.blocks,
-                };
-                let left = if start == layer.biases {
-                    Left { numbers: &ones, row: 0, step: 0 }
-                } else {
-                    Left { numbers: heard.numbers, row: heard.step, step: 1 }
-                };
-                let shape = (inputs, batch.rows.len(), layer.blocks);
-                product(left, delta_rows, shape, &mut update);
-            }
+            let left = Left { numbers: heard.numbers, row: heard.step, step: 1 };
+            let shape = (layer.inputs + 1, batch.rows.len(), layer.blocks);
+            product(left, Columns::of(delta_rows, layer.blocks), shape, &mut update);
         }
     }
 }
 
-/// A layer's weights or biases, `(inputs, blocks)`, updated as soon as a tile of their gradient is
-/// summed up.
+/// A layer's weights and then biases, `(inputs + 1, blocks)`, updated as soon as a tile of their
+/// gradient is summed up.
 struct Update<'a, S, R, const SLOTS: usize> {
     parameters: &'a mut [S],
     slots: &'a mut [[S; SLOTS]],
     mask: &'a [u32],
     rule: R,
-    keep: S,
+    /// What an update multiplies weights by, and biases.
+    keep: (S, S),
+    inputs: usize,
     blocks: usize,
 }
 
@@ -318,6 +313,7 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Sums<S> for Update<'_, S, R
 
     #[inline(always)]
     fn take(&mut self, r: usize, v: usize, sums: &[S]) {
+        let keep = if r < self.inputs { self.keep.0 } else { self.keep.1 };
         let start = r * self.blocks + v;
         let parameters = &mut self.parameters[start..][..sums.len()];
         let slots = &mut self.slots[start..][..sums.len()];
@@ -326,7 +322,7 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Sums<S> for Update<'_, S, R
                 Some(&live) => sum.keep(live),
                 None => sum,
             };
-            parameters[w] = self.rule.update(parameters[w], &mut slots[w], gradient, self.keep);
+            parameters[w] = self.rule.update(parameters[w], &mut slots[w], gradient, keep);
         }
     }
 }

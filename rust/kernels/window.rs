@@ -18,7 +18,7 @@ pub(super) struct Window<S> {
     /// Vectors of a column: room for the rows, and for what the last batch's last vector reads
     /// behind them.
     vectors: usize,
-    /// `(inputs, vectors)`.
+    /// `(inputs + 1, vectors)`; the last column is all ones, as `packed` has it.
     inputs: Vec<S>,
     /// `(outputs, vectors)`.
     targets: Vec<S>,
@@ -36,10 +36,12 @@ impl<S: Square> Window<S> {
         let width = dataset.n_inputs() + dataset.n_outputs() + 1;
         let rows = largest * (NUMBERS / width / largest).max(least);
         let vectors = rows.div_ceil(S::LANES) + 1;
+        let mut inputs = zeros(dataset.n_inputs() * vectors);
+        inputs.resize(inputs.len() + vectors, S::splat(1.0));
         Self {
             rows,
             vectors,
-            inputs: zeros(dataset.n_inputs() * vectors),
+            inputs,
             targets: zeros(dataset.n_outputs() * vectors),
             weights: zeros(vectors),
         }
@@ -53,14 +55,15 @@ impl<S: Square> Window<S> {
     /// Fetches these rows.
     #[inline(always)]
     pub(super) fn load(&mut self, dataset: &Dataset, rows: &[u32]) {
-        load(rows.iter().map(|&row| dataset.input(row)), &mut self.inputs, self.vectors);
+        let inputs = &mut self.inputs[..dataset.n_inputs() * self.vectors];
+        load(rows.iter().map(|&row| dataset.input(row)), inputs, self.vectors);
         load(rows.iter().map(|&row| dataset.target(row)), &mut self.targets, self.vectors);
         for (weight, &row) in numbers_mut(&mut self.weights).iter_mut().zip(rows) {
             *weight = dataset.weight(row);
         }
     }
 
-    /// The columns of inputs, from a row on.
+    /// The columns of inputs, and one of ones, from a row on.
     #[inline(always)]
     pub(super) fn inputs(&self, row: usize) -> Columns<'_> {
         self.from(&self.inputs, row)
