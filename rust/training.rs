@@ -35,7 +35,7 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<()> {
     let mut trained: Vec<Member> = members.par_iter().cloned().collect();
-    let by_row = members.iter().any(|member| batch_size(member, dataset) == 1);
+    let by_row = members.iter().any(|member| by_row(member, dataset));
     let nonzeros = if by_row { Nonzeros::of(dataset) } else { None };
     let most = (ROWS_AHEAD / dataset.train().len() as u64).max(1);
     let mut done = 0;
@@ -61,6 +61,13 @@ pub fn train(
     }
     members.swap_with_slice(&mut trained);
     Ok(())
+}
+
+/// Whether a member is of those whose first layer may pass over zeros: plain descent by every row,
+/// and nothing pruned.
+fn by_row(member: &Member, dataset: &Dataset) -> bool {
+    let adam = member.hyperparameters[OPTIMIZER] == ADAM;
+    batch_size(member, dataset) == 1 && !adam && !member.network.mask().contains(&false)
 }
 
 /// Some epochs of one team.
@@ -104,14 +111,11 @@ fn narrow<S: Square>(groups: &[Vec<&mut Member>]) -> bool {
 }
 
 impl Epochs<'_, '_> {
-    /// Whether the first layer of some group had better pass over zeros, which groups can that have
-    /// no mask and update by every row.
+    /// Whether the first layer of some group had better pass over zeros, which all members must allow.
     fn sparse(&self, groups: &[Vec<&mut Member>]) -> bool {
-        let masked = |member: &&mut Member| member.network.mask().contains(&false);
         let pays = |nonzeros: &Nonzeros| groups.iter().any(|members| nonzeros.pay(members));
-        batch_size(self.team.first(), self.dataset) == 1
-            && self.nonzeros.is_some_and(pays)
-            && !groups.iter().flatten().any(masked)
+        self.nonzeros.is_some_and(pays)
+            && groups.iter().flatten().all(|member| by_row(member, self.dataset))
     }
 
     #[inline(always)]

@@ -1,10 +1,12 @@
 """Laws of whole runs, from tables to results and files."""
 
+import _thread
 import pickle
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -220,6 +222,25 @@ def test_a_time_limit_strikes_with_a_valid_result() -> None:
     assert found.stopped_by == "time_limit"
     assert time.monotonic() - started < 2.5
     assert len(found.chosen.predict(rows[:3])) == 3
+
+
+def test_epochs_from_before_an_interrupt_are_scored_though_the_time_is_up() -> None:
+    rows = np.random.default_rng(0).normal(size=(20_000, 10))
+    evolution = apbt_rs.evolve(
+        rows, rows[:, 0] > 0, k=20, epochs=10_000, readiness=5_000, time_limit=1.5, seed=0
+    )
+    assert next(evolution).epoch == 0
+    interrupt = threading.Timer(0.9, _thread.interrupt_main)
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        next(evolution)
+    interrupt.join()
+    time.sleep(0.8)
+    assert [one.number for one in evolution] == [1]
+    trained = evolution.history["epoch"].max()
+    assert isinstance(trained, int)
+    assert 0 < trained < 5_000
+    assert evolution.result().stopped_by == "time_limit"
 
 
 def test_patience_and_callbacks_end_a_run() -> None:

@@ -239,24 +239,25 @@ class Evolution(Iterator[Generation]):
 
     def _train(self) -> bool:
         """Train the epochs that are left of this generation, in slices; return whether any was."""
-        first = self._core.epoch
         limit = self._settings.time_limit
         if self._epoch_seconds == 0 and limit is None:
             # With a limit one epoch shows how many there is time for: what is cut off is lost.
             self._epoch_seconds = _UPDATE * self._core.n_parameters * len(self._data.train)
         while (left := self._goal - self._core.epoch) > 0:
+            started = time.monotonic()
+            deadline, seconds = None, _SLICE
+            if limit is not None:
+                deadline = limit - (started - self._started)
+                seconds = min(_SLICE, deadline / 2)
             epochs = 1
             if self._epoch_seconds > 0:
-                epochs = min(left, max(1, int(_SLICE / self._epoch_seconds)))
-            deadline = None
-            if limit is not None:
-                deadline = limit - (time.monotonic() - self._started)
-            started = time.monotonic()
+                epochs = min(left, max(1, int(seconds / self._epoch_seconds)))
             if (deadline is not None and deadline <= 0) or not self._core.train(epochs, deadline):
                 self._stopped_by = "time_limit"
                 break
             self._epoch_seconds = (time.monotonic() - started) / epochs
-        return self._core.epoch > first
+        # Not only in this call: it may go on from where an interrupt came.
+        return self._core.epoch > self._core.generation * self._readiness
 
     def _save(self) -> None:
         """Write a checkpoint if it is time to, or the last one that there will be.

@@ -128,13 +128,14 @@ impl PyEvolution {
                     pool.install(|| run.train(state, epochs, &stop))
                 });
                 loop {
-                    let left = end.map_or(SIGNAL_INTERVAL, |end| {
+                    let stopped = stop.load(Ordering::Relaxed);
+                    let left = end.filter(|_| !stopped).map_or(SIGNAL_INTERVAL, |end| {
                         end.saturating_duration_since(Instant::now()).min(SIGNAL_INTERVAL)
                     });
                     if wait_for.recv_timeout(left) == Err(RecvTimeoutError::Disconnected) {
                         break worker.join();
                     }
-                    if stop.load(Ordering::Relaxed) {
+                    if stopped {
                         continue;
                     }
                     if let Err(error) = Python::attach(|py| py.check_signals()) {
@@ -247,10 +248,10 @@ impl PyEvolution {
         self.history.len()
     }
 
-    /// Weights and biases of all members.
+    /// Weights and biases of all members, the pruned ones included.
     #[getter]
     fn n_parameters(&self) -> usize {
-        self.state.population.iter().map(|member| member.network.n_parameters()).sum()
+        self.state.population.iter().map(|member| member.network.parameters().len()).sum()
     }
 
     /// The population's weights and biases, and how many the kernels work on with padding.
