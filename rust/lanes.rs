@@ -14,9 +14,9 @@ const WINDOW: usize = 64;
 const FEW: usize = 6;
 /// What a whole vector costs where half a vector costs 1: from 1.4, measured where a processor works
 /// on whole ones at once, to 2, where it works through their halves.
-const WHOLE: f64 = 1.8;
+pub(crate) const WHOLE: f64 = 1.8;
 /// What a row costs a group besides its weights, in weights.
-const ROW: usize = 25;
+pub(crate) const ROW: usize = 25;
 
 /// Members of one class, the smallest first, in groups of at most so many, the largest first.
 pub(crate) fn groups(class: Vec<&mut Member>, most: usize) -> Vec<Vec<&mut Member>> {

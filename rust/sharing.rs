@@ -20,14 +20,14 @@ const ROWS_PER_SLICE: usize = 512;
 /// The team with the most work left is always the next to be taken on. The first go through all
 /// epochs at once; the last few, where need be, are taken on for a slice of the epochs at a time, so
 /// that all threads are busy to the end: of five whole teams two threads would leave one idle for a
-/// sixth of the time. `train` is given a team, some epochs, and whether they are its last.
+/// third of the time. `train` is given a team, some epochs, and whether they are its last.
 pub(crate) fn share_out<'a>(
     teams: Vec<Team<'a>>,
     orders: Orders<'_>,
     train: impl Fn(&mut Team<'a>, Orders<'_>, bool) -> Result<()> + Sync,
 ) -> Result<()> {
     let threads = rayon::current_num_threads();
-    let costs: Vec<usize> = teams.iter().map(Team::padded).collect();
+    let costs: Vec<usize> = teams.iter().map(Team::cost).collect();
     let whole = whole(&costs, threads);
     // To begin a slice costs some rows' work.
     let slice = orders.epochs().div_ceil(SLICES).max(ROWS_PER_SLICE.div_ceil(orders.epoch));
@@ -106,7 +106,51 @@ struct Job<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::whole;
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::grouping::tests::population;
+
+    #[test]
+    fn every_team_goes_through_every_epoch_once_and_in_order() {
+        const EPOCH: usize = 64;
+        for (count, threads, epochs, cut) in [
+            (5, 2, 200, true),
+            (5, 2, 6, false),
+            (4, 2, 200, false),
+            (3, 1, 50, false),
+            (2, 4, 90, false),
+        ] {
+            let mut members = population(count, 1);
+            let teams = members.iter_mut().map(|member| Team::Singles(vec![member])).collect();
+            let rows: Vec<u32> = (0..(epochs * EPOCH) as u32).collect();
+            let seen = Mutex::new(BTreeMap::<usize, Vec<(Vec<u32>, bool)>>::new());
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let train = |team: &mut Team<'_>, orders: Orders<'_>, last| {
+                let who = std::ptr::from_ref(team.first()).addr();
+                let parts = &mut seen.lock().unwrap();
+                parts.entry(who).or_default().push((orders.rows.to_vec(), last));
+                Ok(())
+            };
+            let orders = Orders { rows: &rows, epoch: EPOCH };
+            pool.install(|| share_out(teams, orders, train)).unwrap();
+            let seen = seen.into_inner().unwrap();
+            assert_eq!(seen.len(), count);
+            for parts in seen.values() {
+                let lasts: Vec<bool> = parts.iter().map(|(_, last)| *last).collect();
+                assert!(lasts.iter().rev().skip(1).all(|last| !last) && lasts.ends_with(&[true]));
+                assert_eq!(
+                    parts.iter().flat_map(|(rows, _)| rows.clone()).collect::<Vec<_>>(),
+                    rows
+                );
+            }
+            assert_eq!(
+                seen.values().any(|parts| parts.len() > 1),
+                cut,
+                "{count} {threads} {epochs}"
+            );
+        }
+    }
 
     #[test]
     fn teams_stay_whole_as_far_as_that_leaves_no_thread_idle() {

@@ -103,7 +103,7 @@ proptest! {
 
 #[test]
 fn grouping_slices_and_threads_change_no_bit() {
-    // So many that a team's epochs are cut in slices.
+    // So many that a team's epochs can be cut in slices.
     const EPOCHS: u64 = 60;
     for (pair, zeros) in PAIRS.into_iter().flat_map(|pair| [(pair, 0.0), (pair, 0.7)]) {
         let (dataset, members) = crowd(pair, zeros);
