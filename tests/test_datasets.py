@@ -23,6 +23,16 @@ def test_iris_is_scikit_learns() -> None:
     assert y.name == "species"
 
 
+def test_what_a_caller_changes_is_its_own() -> None:
+    X, y = load_iris()
+    X[0, "sepal_length"], y[0] = 9.9, "rose"
+    again_X, again_y = load_iris()
+    assert X[0, "sepal_length"] == 9.9
+    assert y[0] == "rose"
+    assert again_X[0, "sepal_length"] == 5.1
+    assert again_y[0] == "setosa"
+
+
 def test_iris_is_fishers_where_uci_errs() -> None:
     X, _ = load_iris()
     assert X.row(34) == (4.9, 3.1, 1.5, 0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
 import polars as pl
@@ -84,7 +85,13 @@ def load_identity() -> tuple[pl.DataFrame, pl.Series]:
 
 
 def _load(name: str) -> tuple[pl.DataFrame, pl.Series]:
-    """Read a file whose last column is the target."""
-    frame = pl.read_csv(files(__name__).joinpath(f"{name}.csv").read_bytes())
+    """Return the inputs and the target, which is the last column."""
+    frame = _read(name)
     *inputs, target = frame.columns
+    # Columns of their own: what the caller changes in place is copied first.
     return frame.select(inputs), frame[target]
+
+
+@cache
+def _read(name: str) -> pl.DataFrame:
+    return pl.read_csv(files(__name__).joinpath(f"{name}.csv").read_bytes())
