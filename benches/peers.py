@@ -37,6 +37,7 @@ PEERS = {
     "JAX, two devices, lax.map": ("peer_jax", "lax.map", None, 2),
     "PyTorch": ("peer_torch", "", None, 2.5),
 }
+PAUSE = 0.2  # seconds before each turn
 MORE = ("bench_paper.py", "bench_predict.py", "bench_search.py")
 
 
@@ -98,11 +99,21 @@ def ours(work: Workload) -> float:
     return 1e6 * seconds_of_apbt_rs(work) / work.updates
 
 
+def rested(side: Callable[[Workload], float], work: Workload) -> float:
+    """Measure one side after a pause.
+
+    Some peers' threads go on spinning when they have nothing to do, and would take the processor
+    from the other side.
+    """
+    time.sleep(PAUSE)
+    return side(work)
+
+
 def row(work: Workload, name: str, peer: Peer, rounds: int) -> str:
     """Measure both sides in turn; return a row of the table."""
     peer.microseconds(work)
     ours(work)
-    pairs = [(ours(work), peer.microseconds(work)) for _ in range(rounds)]
+    pairs = [(rested(ours, work), rested(peer.microseconds, work)) for _ in range(rounds)]
     fast, slow = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratios = sorted(b / a for a, b in pairs)
     line = PEERS[name][3 if work.batch_size > 1 else 2]

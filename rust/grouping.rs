@@ -8,29 +8,32 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::hyperparameters::{ADAM, BATCH_SIZE, OPTIMIZER};
+use crate::hyperparameters::{ADAM, OPTIMIZER};
 use crate::kernels::{Kernel, Simd, Square, dispatch};
 use crate::lanes::{ROW, WHOLE, groups, joined, shape, weights};
 use crate::member::Member;
 use crate::network::Activation;
 
 /// From this batch size on a member fills the lanes by itself.
-const ROWS_FOR_ONE: f64 = 8.0;
+const ROWS_FOR_ONE: usize = 8;
 /// Numbers of a team that stay in the nearest cache.
 const NEAR: usize = 8192;
-/// Numbers of the members that take turns at a window of rows: they stay in the second-level cache.
+/// Weights and velocities of the members that take turns at a window of rows: they stay in the
+/// second-level cache, or not far from it.
 const TURNS: usize = 131_072;
+/// Numbers of a batch so large that who has it shares a window with its like alone.
+const LARGE: usize = 131_072;
 /// Rows that costs are for.
-const ROWS: usize = 256;
+const ROWS: u64 = 256;
 /// What a batch costs each layer besides its sums, in multiply-adds of a vector.
-const LAYER: usize = 350;
+const LAYER: u64 = 350;
 /// What the update of a vector of parameters costs with Adam, in the same unit.
-const ADAM_UPDATE: usize = 6;
+const ADAM_UPDATE: u64 = 6;
 /// What a group's row costs for each half vector of parameters, in the same unit.
 const HALF_UPDATE: f64 = 3.0;
 /// Members who share a window of rows: for so many, fetching it is a small part of the work.
 const COMPANY: usize = 8;
-/// Teams of each update rule that a thread has at the most.
+/// Teams of each update rule that a thread has at the most, if they fit the cache.
 const TEAMS: usize = 4;
 
 /// Members that one thread trains at a time.
@@ -51,11 +54,11 @@ impl Team<'_> {
         }
     }
 
-    /// What training by some rows costs, in the unit of [`cost`].
-    pub(crate) fn cost(&self) -> usize {
+    /// What training costs where an epoch has so many rows, in the unit of [`cost`].
+    pub(crate) fn cost(&self, rows: usize) -> u64 {
         match self {
-            Self::Groups(groups) => groups.iter().map(|members| group_cost(members)).sum(),
-            Self::Singles(members) => members.iter().map(|member| cost(member)).sum(),
+            Self::Groups(groups) => groups.iter().map(|members| group_cost(members, rows)).sum(),
+            Self::Singles(members) => members.iter().map(|member| cost(member, rows)).sum(),
         }
     }
 
@@ -69,22 +72,23 @@ impl Team<'_> {
     }
 }
 
-/// Weights and biases of some members, and what they become padded out in teams.
+/// Weights and biases of some members, and what they become padded out in teams, where an epoch has
+/// so many rows.
 #[cfg(feature = "python")]
-pub(crate) fn padding(members: &mut [Member]) -> (usize, usize) {
+pub(crate) fn padding(members: &mut [Member], rows: usize) -> (usize, usize) {
     let live = members.iter().map(|member| member.network.n_parameters()).sum();
-    (live, teams(members.iter_mut().collect(), 1).iter().map(Team::padded).sum())
+    (live, teams(members.iter_mut().collect(), rows, 1).iter().map(Team::padded).sum())
 }
 
-/// All members in teams, those of the most work first.
-pub(crate) fn teams(members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> {
+/// All members in teams, those of the most work first, where an epoch has so many rows.
+pub(crate) fn teams(members: Vec<&mut Member>, rows: usize, threads: usize) -> Vec<Team<'_>> {
     let (lanes, half) = dispatch(Lanes);
     let (many_rows, mut few_rows): (Vec<_>, Vec<_>) =
-        members.into_iter().partition(|member| member.hyperparameters[BATCH_SIZE] >= ROWS_FOR_ONE);
+        members.into_iter().partition(|member| member.batch_size(rows) >= ROWS_FOR_ONE);
     few_rows.sort_by_key(|member| weights_of(member));
     let mut classes: BTreeMap<_, Vec<&mut Member>> = BTreeMap::new();
     for member in few_rows {
-        classes.entry(class(member)).or_default().push(member);
+        classes.entry(class(member, rows)).or_default().push(member);
     }
     let mut classes: Vec<_> = classes.into_values().map(|class| groups(class, half)).collect();
     // No thread goes without work for the sake of wider vectors or of company.
@@ -92,14 +96,14 @@ pub(crate) fn teams(members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> 
         classes = classes.into_iter().map(|halves| joined(halves, lanes)).collect();
     }
     let in_step = (classes.iter().map(Vec::len).sum::<usize>() / threads).clamp(1, 2);
-    let mut teams = singles(many_rows, threads);
+    let mut teams = singles(many_rows, rows, threads);
     for groups in classes {
         let mut team: Vec<Vec<&mut Member>> = Vec::new();
         for group in groups {
             let company = team.first().is_some_and(|first| {
                 team.len() < in_step
                     && (first.len() <= half) == (group.len() <= half)
-                    && numbers(first) + numbers(&group) <= NEAR
+                    && numbers(first, rows) + numbers(&group, rows) <= NEAR
             });
             if !company && !team.is_empty() {
                 teams.push(Team::Groups(std::mem::take(&mut team)));
@@ -108,16 +112,23 @@ pub(crate) fn teams(members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> 
         }
         teams.push(Team::Groups(team));
     }
-    teams.sort_by_cached_key(|team| Reverse(team.cost()));
+    teams.sort_by_cached_key(|team| Reverse(team.cost(rows)));
     teams
 }
 
 /// Members that fill the lanes by themselves, as many teams for one thread as for another.
-fn singles(mut members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> {
-    members.sort_by_cached_key(|member| Reverse(cost(member)));
-    let (adam, sgd): (Vec<_>, Vec<_>) = members.into_iter().partition(|member| class(member).2);
+fn singles(mut members: Vec<&mut Member>, rows: usize, threads: usize) -> Vec<Team<'_>> {
+    members.sort_by_cached_key(|member| Reverse(cost(member, rows)));
+    let mut classes: BTreeMap<_, Vec<&mut Member>> = BTreeMap::new();
+    for member in members {
+        let (_, batch_size, adam) = class(member, rows);
+        let topology = member.network.topology();
+        let width = topology[0] + topology[topology.len() - 1];
+        let large = (batch_size * width > LARGE).then_some(batch_size);
+        classes.entry((adam, large)).or_default().push(member);
+    }
     let mut teams = Vec::new();
-    for class in [adam, sgd] {
+    for class in classes.into_values() {
         let numbers: usize = class.iter().map(|member| weights_of(member) * 2).sum();
         let needed = numbers.div_ceil(TURNS).next_multiple_of(threads);
         let mut count = needed.max(threads * (class.len() / (COMPANY * threads)).clamp(1, TEAMS));
@@ -126,11 +137,11 @@ fn singles(mut members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> {
             count = count.max(2 * threads);
         }
         let count = count.min(class.len());
-        let mut shares: Vec<(usize, Vec<&mut Member>)> = (0..count).map(|_| (0, vec![])).collect();
+        let mut shares: Vec<(u64, Vec<&mut Member>)> = (0..count).map(|_| (0, vec![])).collect();
         // The largest first, each to those who have the least to do.
         for member in class {
             if let Some((work, team)) = shares.iter_mut().min_by_key(|(work, _)| *work) {
-                *work += cost(member);
+                *work += cost(member, rows);
                 team.push(member);
             }
         }
@@ -140,45 +151,50 @@ fn singles(mut members: Vec<&mut Member>, threads: usize) -> Vec<Team<'_>> {
 }
 
 /// What must be alike in one team: depth and activations, batch size and update rule.
-fn class(member: &Member) -> (Vec<Activation>, u64, bool) {
-    let values = &member.hyperparameters;
+fn class(member: &Member, rows: usize) -> (Vec<Activation>, usize, bool) {
     let activations = member.network.activations().to_vec();
-    (activations, values[BATCH_SIZE].to_bits(), values[OPTIMIZER] == ADAM)
+    (activations, member.batch_size(rows), adam(member))
+}
+
+fn adam(member: &Member) -> bool {
+    member.hyperparameters[OPTIMIZER] == ADAM
 }
 
 /// What training a member by `ROWS` rows costs with rows in the lanes, in multiply-adds of a vector.
 /// Times of 160 members of the default space are within 22 % of it (standard deviation), so that
 /// teams are as even as they can be known to be; weights alone were wrong by a factor of 2.6.
-fn cost(member: &Member) -> usize {
+fn cost(member: &Member, rows: usize) -> u64 {
     let (lanes, _) = dispatch(Lanes);
-    let batch_size = member.hyperparameters[BATCH_SIZE].max(1.0) as usize;
+    let batch_size = member.batch_size(rows);
     let vectors = batch_size.div_ceil(lanes);
-    let update = if member.hyperparameters[OPTIMIZER] == ADAM { ADAM_UPDATE } else { 1 };
+    let update = if adam(member) { ADAM_UPDATE } else { 1 };
     let layers = member.network.topology().windows(2).enumerate();
-    let batch: usize = layers
+    let batch: u64 = layers
         .map(|(index, layer)| {
-            let (inputs, outputs) = (layer[0], layer[1]);
+            let (inputs, outputs) = (layer[0] as u64, layer[1] as u64);
             let ways = if index > 0 { 2 } else { 1 };
-            let parameters = (inputs + 1) * outputs.div_ceil(lanes);
-            LAYER + ways * inputs * outputs * vectors + parameters * (batch_size + update)
+            let parameters = (inputs + 1) * outputs.div_ceil(lanes as u64);
+            let sums = ways * inputs * outputs * vectors as u64;
+            LAYER + sums + parameters * (batch_size as u64 + update)
         })
         .sum();
-    batch * ROWS / batch_size
+    batch * ROWS / batch_size as u64
 }
 
 /// What training a group by `ROWS` rows costs, in the unit of [`cost`].
-fn group_cost(members: &[&mut Member]) -> usize {
+fn group_cost(members: &[&mut Member], rows: usize) -> u64 {
     let (_, half) = dispatch(Lanes);
     let parameters = weights(shape(members).into_iter()) + ROW;
-    let one = if members.len() <= half { HALF_UPDATE } else { HALF_UPDATE * WHOLE };
-    (parameters as f64 * one) as usize * ROWS
+    let update = if adam(members[0]) { ADAM_UPDATE } else { 0 };
+    let one = HALF_UPDATE + 0.5 * update as f64 / members[0].batch_size(rows) as f64;
+    let one = if members.len() <= half { one } else { one * WHOLE };
+    (parameters as f64 * one) as u64 * ROWS
 }
 
 /// Numbers that a group works on for each row: parameters, slots, and the sums of a batch.
-fn numbers(group: &[&mut Member]) -> usize {
-    let (_, batch_size, adam) = class(group[0]);
-    let batch = f64::from_bits(batch_size) > 1.0;
-    padded(group) * (2 + usize::from(adam) + usize::from(batch))
+fn numbers(group: &[&mut Member], rows: usize) -> usize {
+    let (_, batch_size, adam) = class(group[0], rows);
+    padded(group) * (2 + usize::from(adam) + usize::from(batch_size > 1))
 }
 
 /// Weights and biases of a member.
@@ -210,25 +226,28 @@ pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::hyperparameters::{Domain, Table};
+    use crate::hyperparameters::{BATCH_SIZE, Domain, Table};
     use crate::member::Space;
 
     /// So many members: as many classes as given, hidden layers of unequal widths.
     pub(crate) fn population(k: usize, classes: usize) -> Vec<Member> {
-        let member = |place: usize| {
-            let adam = if place.is_multiple_of(2) { 0.0 } else { ADAM };
-            let values =
-                [0.1, 0.5, 0.0, 1.0 + (place % classes) as f64, adam * f64::from(classes > 1)];
-            let space = Space {
-                hidden_layers: Domain::Fixed((place % classes % 3) as f64),
-                hidden_units: Domain::Fixed((1 + place * 7 % 11) as f64),
-                activations: vec![Activation::Tanh],
-                density: Domain::Fixed(1.0),
-                table: Table::new(values.map(Domain::Fixed).to_vec()).expect("a valid table"),
-            };
-            space.birth((4, 3), Activation::Softmax, 0, place as u32, 0)
-        };
-        (0..k).map(member).collect()
+        (0..k).map(|place| born(&space(place, place % classes, classes), place)).collect()
+    }
+
+    fn space(place: usize, class: usize, classes: usize) -> Space {
+        let adam = if place.is_multiple_of(2) { 0.0 } else { ADAM };
+        let values = [0.1, 0.5, 0.0, 1.0 + class as f64, adam * f64::from(classes > 1)];
+        Space {
+            hidden_layers: Domain::Fixed((class % 3) as f64),
+            hidden_units: Domain::Fixed((1 + place * 7 % 11) as f64),
+            activations: vec![Activation::Tanh],
+            density: Domain::Fixed(1.0),
+            table: Table::new(values.map(Domain::Fixed).to_vec()).expect("a valid table"),
+        }
+    }
+
+    fn born(space: &Space, place: usize) -> Member {
+        space.birth((4, 3), Activation::Softmax, 0, place as u32, 0)
     }
 
     #[test]
@@ -237,19 +256,22 @@ pub(crate) mod tests {
         for (k, classes) in [(2, 1), (16, 1), (80, 1), (81, 3), (200, 12)] {
             for threads in [1, 2, 3, 8, 64] {
                 let mut members = population(k, classes);
-                let teams = teams(members.iter_mut().collect(), threads);
+                let teams = teams(members.iter_mut().collect(), 100, threads);
                 let mut seen = 0;
                 for team in &teams {
                     seen += match team {
                         Team::Singles(members) => {
-                            let adam = class(team.first()).2;
-                            assert!(members.iter().all(|member| class(member).2 == adam));
+                            let first = adam(team.first());
+                            assert!(members.iter().all(|member| adam(member) == first));
                             members.len()
                         }
                         Team::Groups(groups) => {
                             assert!(groups.iter().all(|group| group.len() <= lanes));
                             let all = groups.iter().flatten();
-                            assert!(all.clone().all(|member| class(member) == class(team.first())));
+                            assert!(
+                                all.clone()
+                                    .all(|member| class(member, 100) == class(team.first(), 100))
+                            );
                             all.count()
                         }
                     };
@@ -267,16 +289,19 @@ pub(crate) mod tests {
         let with = |place: usize, value: f64| {
             let mut other = member.clone();
             other.hyperparameters[place] = value;
-            cost(&other)
+            cost(&other, 100)
         };
-        assert!(with(OPTIMIZER, ADAM) > cost(&member));
+        assert!(with(OPTIMIZER, ADAM) > cost(&member, 100));
         assert!(with(BATCH_SIZE, 8.0) > with(BATCH_SIZE, 16.0));
-        assert!(with(BATCH_SIZE, 33.0) > cost(&member)); // one row more, one vector more
-        let wide = population(4, 3).remove(1); // of one hidden layer, not of none
-        assert!(cost(&wide) > cost(&population(1, 1)[0]));
+        assert!(with(BATCH_SIZE, 33.0) > cost(&member, 100)); // one row more, one vector more
+        let deep = |layers| Space { hidden_layers: Domain::Fixed(layers), ..space(1, 3, 1) };
+        let [flat, deep] = [0.0, 1.0].map(|layers| born(&deep(layers), 1));
+        assert!(cost(&deep, 100) > cost(&flat, 100));
+        // No batch is larger than an epoch.
+        assert_eq!(with(BATCH_SIZE, 1e300), with(BATCH_SIZE, 100.0));
         let mut members = population(40, 1);
         let costs = [1, 4, 8, 9, 16]
-            .map(|count| group_cost(&members[..count].iter_mut().collect::<Vec<_>>()));
+            .map(|count| group_cost(&members[..count].iter_mut().collect::<Vec<_>>(), 100));
         assert!(costs.is_sorted());
     }
 
@@ -288,7 +313,7 @@ pub(crate) mod tests {
                 for member in &mut members {
                     member.hyperparameters[BATCH_SIZE] = 32.0;
                 }
-                let teams = teams(members.iter_mut().collect(), threads);
+                let teams = teams(members.iter_mut().collect(), 100, threads);
                 let sizes: BTreeSet<usize> = teams
                     .iter()
                     .map(|team| match team {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, invalid};
-use crate::hyperparameters::{ADAM, Domain, OPTIMIZER, Table};
+use crate::hyperparameters::{ADAM, BATCH_SIZE, Domain, OPTIMIZER, Table};
 use crate::network::{Activation, Network};
 use crate::random::{Purpose, Random};
 use crate::topology::{Change, simplify};
@@ -81,6 +81,11 @@ pub struct Member {
 }
 
 impl Member {
+    /// Rows of a batch, where an epoch has so many.
+    pub(crate) fn batch_size(&self, rows: usize) -> usize {
+        (self.hyperparameters[BATCH_SIZE].max(1.0) as usize).min(rows)
+    }
+
     /// Applies a change of topology to weights, mask and optimiser slots alike.
     pub fn change(&mut self, change: Change) {
         for slot in &mut self.optimizer.slots {

@@ -27,7 +27,7 @@ pub(crate) fn share_out<'a>(
     train: impl Fn(&mut Team<'a>, Orders<'_>, bool) -> Result<()> + Sync,
 ) -> Result<()> {
     let threads = rayon::current_num_threads();
-    let costs: Vec<usize> = teams.iter().map(Team::cost).collect();
+    let costs: Vec<u64> = teams.iter().map(|team| team.cost(orders.epoch)).collect();
     let whole = whole(&costs, threads);
     // To begin a slice costs some rows' work.
     let slice = orders.epochs().div_ceil(SLICES).max(ROWS_PER_SLICE.div_ceil(orders.epoch));
@@ -45,7 +45,7 @@ pub(crate) fn share_out<'a>(
     };
     let put_back = |job: Job<'a>| {
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = |job: &Job<'_>| (orders.epochs() - job.done) * job.cost;
+        let left = |job: &Job<'_>| (orders.epochs() - job.done) as u64 * job.cost;
         let place = waiting.partition_point(|other| left(other) <= left(&job));
         waiting.insert(place, job);
     };
@@ -65,11 +65,11 @@ pub(crate) fn share_out<'a>(
 
 /// How many of the teams, which cost that much, the most first, go through all epochs at once: as
 /// many as can be without taking longer than an even share, or than the largest of all.
-fn whole(costs: &[usize], threads: usize) -> usize {
+fn whole(costs: &[u64], threads: usize) -> usize {
     if costs.len() <= threads {
         return costs.len();
     }
-    let share = costs.iter().sum::<usize>() as f64 / threads as f64;
+    let share = costs.iter().sum::<u64>() as f64 / threads as f64;
     let most = SLACK * share.max(costs[0] as f64);
     // What the whole teams give each thread to do, the least first.
     let mut loads = vec![0; threads];
@@ -97,7 +97,7 @@ fn whole(costs: &[usize], threads: usize) -> usize {
 struct Job<'a> {
     team: Team<'a>,
     /// What an epoch costs.
-    cost: usize,
+    cost: u64,
     /// Epochs that it has gone through.
     done: usize,
     /// Epochs that it goes through at a time.

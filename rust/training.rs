@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::grouping::{Team, teams};
-use crate::hyperparameters::{ADAM, BATCH_SIZE, LEARNING_RATE, MOMENTUM, OPTIMIZER, WEIGHT_DECAY};
+use crate::hyperparameters::{ADAM, LEARNING_RATE, MOMENTUM, OPTIMIZER, WEIGHT_DECAY};
 use crate::kernels::{
     Adam, Groups, Kernel, Nonzeros, Orders, Rates, Rule, Sgd, Simd, Singles, Square, dispatch,
 };
@@ -47,9 +47,10 @@ pub fn train(
             let range = (start..start + now).into_par_iter();
             let orders: Vec<u32> = range.flat_map_iter(|epoch| dataset.order(epoch)).collect();
             let together = trained.iter_mut().filter(|member| member.epochs == start).collect();
+            let rows = dataset.train().len();
             share_out(
-                teams(together, rayon::current_num_threads()),
-                Orders { rows: &orders, epoch: dataset.train().len() },
+                teams(together, rows, rayon::current_num_threads()),
+                Orders { rows: &orders, epoch: rows },
                 |team, orders, last| {
                     let last = last && done + now == epochs;
                     let nonzeros = nonzeros.as_ref();
@@ -67,7 +68,9 @@ pub fn train(
 /// and nothing pruned.
 fn by_row(member: &Member, dataset: &Dataset) -> bool {
     let adam = member.hyperparameters[OPTIMIZER] == ADAM;
-    batch_size(member, dataset) == 1 && !adam && !member.network.mask().contains(&false)
+    member.batch_size(dataset.train().len()) == 1
+        && !adam
+        && !member.network.mask().contains(&false)
 }
 
 /// Some epochs of one team.
@@ -122,16 +125,10 @@ impl Epochs<'_, '_> {
     fn train_groups<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>(
         self,
     ) -> Result<()> {
-        let batch_size = batch_size(self.team.first(), self.dataset);
         let Team::Groups(groups) = self.team else { return Ok(()) };
         let rates = |member: &Member| rates(member, self.dataset);
-        let mut trainer = Groups::<S, R, SLOTS, SPARSE>::new(
-            self.dataset,
-            groups,
-            rates,
-            batch_size,
-            self.nonzeros,
-        );
+        let mut trainer =
+            Groups::<S, R, SLOTS, SPARSE>::new(self.dataset, groups, rates, self.nonzeros);
         let members = groups.iter().map(Vec::len).sum();
         let mut losses = vec![0.0; if self.last { members } else { 0 }];
         trainer.train(self.orders, self.stop, &mut losses)?;
@@ -173,14 +170,10 @@ fn rates(member: &Member, dataset: &Dataset) -> Rates {
     let values = &member.hyperparameters;
     let keep = (1.0 - values[LEARNING_RATE] * values[WEIGHT_DECAY]) as f32;
     Rates {
-        batch_size: batch_size(member, dataset),
+        batch_size: member.batch_size(dataset.train().len()),
         learning_rate: values[LEARNING_RATE],
         momentum: values[MOMENTUM] as f32,
         keep: (keep, if dataset.objective().decay_biases { keep } else { 1.0 }),
         steps: member.optimizer.steps,
     }
-}
-
-fn batch_size(member: &Member, dataset: &Dataset) -> usize {
-    (member.hyperparameters[BATCH_SIZE].max(1.0) as usize).min(dataset.train().len())
 }

@@ -225,22 +225,54 @@ def test_a_time_limit_strikes_with_a_valid_result() -> None:
 
 
 def test_epochs_from_before_an_interrupt_are_scored_though_the_time_is_up() -> None:
+    limit = 4.0
     rows = np.random.default_rng(0).normal(size=(20_000, 10))
+    started = time.monotonic()
     evolution = apbt_rs.evolve(
-        rows, rows[:, 0] > 0, k=20, epochs=10_000, readiness=5_000, time_limit=1.5, seed=0
+        rows, rows[:, 0] > 0, k=20, epochs=10_000, readiness=5_000, time_limit=limit, seed=0
     )
     assert next(evolution).epoch == 0
-    interrupt = threading.Timer(0.9, _thread.interrupt_main)
-    interrupt.start()
+    interrupt = threading.Timer(1.0, _thread.interrupt_main)
     with pytest.raises(KeyboardInterrupt):
-        next(evolution)
-    interrupt.join()
-    time.sleep(0.8)
+        try:
+            interrupt.start()
+            next(evolution)
+        finally:
+            interrupt.cancel()
+    time.sleep(max(0.0, started + limit - time.monotonic()))
     assert [one.number for one in evolution] == [1]
     trained = evolution.history["epoch"].max()
     assert isinstance(trained, int)
     assert 0 < trained < 5_000
     assert evolution.result().stopped_by == "time_limit"
+
+
+def test_an_interrupt_of_the_last_scores_loses_no_epoch() -> None:
+    armed = False
+
+    def metric(y: Any, predicted: Any) -> float:
+        if armed:
+            raise KeyboardInterrupt
+        return float(accuracy_score(y, predicted))
+
+    rows = np.random.default_rng(0).normal(size=(20_000, 10))
+    evolution = apbt_rs.evolve(
+        rows,
+        rows[:, 0] > 0,
+        k=4,
+        epochs=10_000,
+        readiness=5_000,
+        time_limit=1.0,
+        seed=0,
+        metric=metric,
+    )
+    assert next(evolution).epoch == 0
+    armed = True
+    with pytest.raises(KeyboardInterrupt):
+        next(evolution)
+    armed = False
+    assert [one.number for one in evolution] == [1]
+    assert evolution.history["epoch"].max() != 0
 
 
 def test_patience_and_callbacks_end_a_run() -> None:

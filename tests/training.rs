@@ -231,6 +231,7 @@ fn trajectories_are_frozen() {
     ];
     assert_eq!(PAIRS.map(hash_of_trained), frozen);
     assert_eq!(hash_of_groups(), 0xb609_b583_9659_80a8);
+    assert_eq!(hash_of_turns(), 0xb03d_3a38_3ff7_5b0a);
 }
 
 /// Of groups in step, some of half a vector and some of a whole one, plain and with Adam and masks.
@@ -246,7 +247,18 @@ fn hash_of_groups() -> u64 {
     let with_zeros = kinds.map(|(kinds, density)| (kinds, density, 0.7));
     let kinds = kinds.map(|(kinds, density)| (kinds, density, 0.0));
     hash(kinds.into_iter().chain(with_zeros).flat_map(|(kinds, density, zeros)| {
-        let (dataset, mut members) = crowd_of(((12, 5, 3, true, zeros), kinds, 40, density, 7));
+        let crowd = ((12, 5, 3, true, zeros), (kinds, 1), 40, density, 7);
+        let (dataset, mut members) = crowd_of(crowd);
+        common::pool(1).install(|| train(&dataset, &mut members, 3, &go())).unwrap();
+        members.iter().flat_map(bits).collect::<Vec<_>>()
+    }))
+}
+
+/// Of members that take turns at several windows, of batches of one size and of many.
+fn hash_of_turns() -> u64 {
+    hash([(1, false), (40, false), (40, true)].into_iter().flat_map(|(sizes, adam)| {
+        let kinds = ((3, 1, 2, 9, adam, 12), sizes);
+        let (dataset, mut members) = crowd_of(((300, 30, 3, true, 0.0), kinds, 12, 0.7, 7));
         common::pool(1).install(|| train(&dataset, &mut members, 3, &go())).unwrap();
         members.iter().flat_map(bits).collect::<Vec<_>>()
     }))
@@ -255,7 +267,8 @@ fn hash_of_groups() -> u64 {
 #[test]
 #[ignore = "run by `every_instruction_set_gives_the_same_bits`"]
 fn print_hash_of_trained() {
-    println!("trained {:?} {}", PAIRS.map(hash_of_trained), hash_of_groups());
+    let others = [hash_of_groups(), hash_of_turns()];
+    println!("trained {:?} {others:?}", PAIRS.map(hash_of_trained));
 }
 
 #[test]

@@ -164,7 +164,7 @@ class Evolution:
     def n_rows(self) -> int: ...
     @property
     def n_parameters(self) -> int:
-        """Weights and biases of all members."""
+        """Weights and biases of all members, the pruned ones included."""
     def padding(self) -> tuple[int, int]:
         """Weights and biases of the population, and with what pads out lanes."""
     @property

@@ -256,7 +256,10 @@ class Evolution(Iterator[Generation]):
                 self._stopped_by = "time_limit"
                 break
             self._epoch_seconds = (time.monotonic() - started) / epochs
-        # Not only in this call: it may go on from where an interrupt came.
+        return self._part_trained()
+
+    def _part_trained(self) -> bool:
+        """Whether any epoch was trained since the last full generation."""
         return self._core.epoch > self._core.generation * self._readiness
 
     def _save(self) -> None:
@@ -317,6 +320,8 @@ class Evolution(Iterator[Generation]):
         patience = self._settings.patience
         if not self._begun:
             return None  # population 0 is scored in any case, so that there is a result
+        if not self._scored and self._part_trained():
+            return None  # it is scored in any case, too
         if self._stopped_by is not None or not self._scored:
             return self._stopped_by
         if self._core.epoch >= self._epochs:

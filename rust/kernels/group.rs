@@ -68,7 +68,6 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         dataset: &'a Dataset,
         members: &[&mut Member],
         rates: Vec<Rates>,
-        batch_size: usize,
         nonzeros: Option<&Nonzeros>,
     ) -> Self {
         debug_assert!(members.len() <= S::LANES);
@@ -94,7 +93,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             ),
             cells: vec![Cell { value: zero, slots: [zero; SLOTS] }; count],
             mask: Vec::new(),
-            gradient: zeros(if batch_size > 1 { count } else { 0 }),
+            gradient: zeros(if rates[0].batch_size > 1 { count } else { 0 }),
             units: zeros(units),
             deltas: zeros(units),
             targets: zeros(dataset.n_outputs()),

@@ -41,15 +41,15 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         dataset: &'a Dataset,
         groups: &[Vec<&mut Member>],
         rates: impl Fn(&Member) -> Rates,
-        batch_size: usize,
         nonzeros: Option<&'a Nonzeros>,
     ) -> Self {
         let nonzeros = nonzeros.filter(|_| SPARSE);
         let mut own: Vec<Group<'_, S, R, SLOTS>> = Vec::with_capacity(groups.len());
         for members in groups {
             let rates = members.iter().map(|member| rates(member)).collect();
-            own.push(Group::new(dataset, members, rates, batch_size, nonzeros));
+            own.push(Group::new(dataset, members, rates, nonzeros));
         }
+        let batch_size = own[0].rates[0].batch_size;
         let plain = batch_size == 1 && own.iter().all(|group| group.mask.is_empty());
         assert!(!SPARSE || plain && R::STEADY);
         Self {

@@ -133,7 +133,7 @@ impl<S: Square> Packed<S> {
 
 impl PackedLayer {
     /// What the layer hears: the table's columns, or those of the layer before, which are of so many
-    /// vectors each; the last gives 1.
+    /// vectors each and end with one that gives 1.
     #[inline(always)]
     pub(super) fn heard<'a, S: Simd>(
         &self,

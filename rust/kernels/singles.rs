@@ -88,10 +88,11 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
         let (mut units, mut blocks, mut vectors) = (0, 0, 0);
         for member in members {
             let single = Single::new(member, rates(member));
-            units = units.max(single.network.units());
-            blocks =
-                single.network.layers.iter().map(|layer| layer.blocks).fold(blocks, usize::max);
-            vectors = vectors.max(single.rates[0].batch_size.div_ceil(S::LANES));
+            let wide = single.network.layers.iter().map(|layer| layer.blocks).max().unwrap_or(0);
+            let high = single.rates[0].batch_size.div_ceil(S::LANES);
+            units = units.max(single.network.units() * high);
+            blocks = blocks.max(wide * high);
+            vectors = vectors.max(high);
             own.push(single);
         }
         Self {
@@ -99,9 +100,9 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
             window: Window::new(dataset, own.iter().map(|single| single.rates[0].batch_size)),
             members: own,
             desk: Desk {
-                units: zeros(units * vectors),
-                deltas: zeros(units * vectors),
-                delta_rows: zeros(vectors * S::LANES * blocks),
+                units: zeros(units),
+                deltas: zeros(units),
+                delta_rows: zeros(S::LANES * blocks),
                 targets: zeros(dataset.n_outputs() * vectors),
                 scales: zeros(vectors),
             },
@@ -127,7 +128,7 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
             let turns = members.len();
             let mut next = last;
             for (turn, member) in members.iter_mut().enumerate() {
-                while let Some(range) = member.batch(orders, last) {
+                while let Some(range) = member.next_batch(orders, last) {
                     unless_stopped(stop)?;
                     let start = range.start - first;
                     // A part of the rows at each batch: there is only so much that can be on its way
@@ -197,9 +198,10 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         member.optimizer.steps = self.rates[0].steps + self.steps;
     }
 
-    /// Where the next batch's rows are in the order, if they are before its place `last`.
+    /// Where the next batch's rows are in the order, which count as seen from now on; none if not all
+    /// of them are before the place `last`.
     #[inline(always)]
-    fn batch(&mut self, orders: Orders<'_>, last: usize) -> Option<Range<usize>> {
+    fn next_batch(&mut self, orders: Orders<'_>, last: usize) -> Option<Range<usize>> {
         let start = self.seen;
         let end = orders.end(start, self.rates[0].batch_size);
         if start == last || end > last {

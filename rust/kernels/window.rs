@@ -31,11 +31,13 @@ impl<S: Square> Window<S> {
     pub(super) fn new(dataset: &Dataset, batch_sizes: impl Iterator<Item = usize> + Clone) -> Self {
         let largest = batch_sizes.clone().max().unwrap_or(1);
         let alike = batch_sizes.min() == Some(largest);
+        let width = dataset.n_inputs() + dataset.n_outputs() + 1;
         // Whoever's batch does not end with the window leaves its beginning for the next one.
         let least = if alike { 1 } else { 2 };
-        let width = dataset.n_inputs() + dataset.n_outputs() + 1;
         let rows = largest * (NUMBERS / width / largest).max(least);
-        let vectors = rows.div_ceil(S::LANES) + 1;
+        // An odd number: a column's length is no power of two, by which columns would share the few
+        // places that a cache has for such addresses.
+        let vectors = (rows.div_ceil(S::LANES) + 1) | 1;
         let mut inputs = zeros(dataset.n_inputs() * vectors);
         inputs.resize(inputs.len() + vectors, S::splat(1.0));
         Self {

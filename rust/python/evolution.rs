@@ -256,7 +256,7 @@ impl PyEvolution {
 
     /// The population's weights and biases, and how many the kernels work on with padding.
     fn padding(&mut self) -> (usize, usize) {
-        padding(&mut self.state.population)
+        padding(&mut self.state.population, self.run.dataset.train().len())
     }
 
     /// Rows, inputs and outputs of the table.

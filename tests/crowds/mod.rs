@@ -1,6 +1,7 @@
 //! Members on a table that fits them, one and many: strategies of the tests of training.
 
 use apbt_rs::dataset::{Dataset, Loss, Objective};
+use apbt_rs::hyperparameters::LEARNING_RATE;
 use apbt_rs::member::Member;
 use apbt_rs::network::Activation;
 use proptest::prelude::*;
@@ -35,13 +36,20 @@ pub fn problems() -> impl Strategy<Value = (Dataset, Member)> {
 }
 
 /// Up to forty members on one dataset, few enough kinds of them that most share the lanes, or take
-/// turns at a batch.
+/// turns at a window.
 pub fn crowds() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
     let data = (4..20_usize, 1..=14_usize, 2..=4_usize, prop::bool::ANY, zeros());
     let widest = prop_oneof![Just(4_usize), Just(8), Just(25)];
     let batch = prop_oneof![2 => 1..8_u32, 1 => 8..20_u32];
     let kinds = (0..PAIRS.len(), 0..HIDDEN.len(), 0..4_usize, batch, prop::bool::ANY, widest);
-    (data, kinds, 1..=40_usize, prop_oneof![Just(1.0), 0.5..1.0], any::<u64>()).prop_map(crowd_of)
+    (
+        data,
+        kinds.prop_map(|kinds| (kinds, 40)),
+        1..=40_usize,
+        prop_oneof![Just(1.0), 0.5..1.0],
+        any::<u64>(),
+    )
+        .prop_map(crowd_of)
 }
 
 /// Members that update by every row of a table with many zeros: more rows than are looked at ahead,
@@ -74,17 +82,25 @@ pub fn crowds_that_take_turns() -> impl Strategy<Value = (Dataset, Vec<Member>)>
     let data = (100..400_usize, 10..40_usize, 2..=4_usize, prop::bool::ANY, Just(0.0));
     let batch = prop_oneof![2 => 8..20_u32, 1 => 100..300_u32];
     let kinds = (0..PAIRS.len(), 0..HIDDEN.len(), 0..4_usize, batch, prop::bool::ANY, 2..9_usize);
-    (data, kinds, 1..=9_usize, prop_oneof![Just(1.0), 0.5..1.0], any::<u64>()).prop_map(crowd_of)
+    let sizes = prop_oneof![Just(1_usize), Just(40)];
+    let density = prop_oneof![Just(1.0), 0.5..1.0];
+    let rate = prop_oneof![3 => Just(0.1), 1 => Just(1e30)];
+    ((data, (kinds, sizes), 1..=9_usize, density, any::<u64>()), rate).prop_map(|(crowd, rate)| {
+        let (dataset, mut members) = crowd_of(crowd);
+        members[0].hyperparameters[LEARNING_RATE] = rate;
+        (dataset, members)
+    })
 }
 
 type Table = (usize, usize, usize, bool, f64);
-type Kinds = (usize, usize, usize, u32, bool, usize);
+/// Those of [`crowd_of`], and of how many sizes batches of 8 rows and more are.
+type Kinds = ((usize, usize, usize, u32, bool, usize), usize);
 
 pub fn crowd_of(
     (data, kinds, k, density, seed): (Table, Kinds, usize, f64, u64),
 ) -> (Dataset, Vec<Member>) {
     let (rows, inputs, outputs, weighted, zeros) = data;
-    let (pair, hidden, depth, batch, adam, widest) = kinds;
+    let ((pair, hidden, depth, batch, adam, widest), sizes) = kinds;
     let (size, objective) = ((inputs, outputs), objective(PAIRS[pair], outputs));
     let dataset = dataset_with_zeros(rows, size, objective, weighted, seed, zeros);
     let mut random = common::random(seed);
@@ -93,7 +109,7 @@ pub fn crowd_of(
         let depth = if batch < 8 { depth } else { random.below(4) };
         let layers = (0..depth).map(|_| (HIDDEN[hidden], 1 + random.below(widest))).collect();
         let (topology, activations) = layers_of(&(layers, PAIRS[pair]), inputs, outputs);
-        let batch = if batch < 8 { batch } else { batch + random.below(40) as u32 };
+        let batch = if batch < 8 { batch } else { batch + random.below(sizes) as u32 };
         let rates = [random.uniform(1e-3, 0.2), random.uniform(0.0, 0.9), random.uniform(0.0, 0.3)];
         let [rate, momentum, decay] = rates;
         let values = [rate, momentum, decay, f64::from(batch), f64::from(u8::from(adam))];
