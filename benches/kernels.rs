@@ -76,14 +76,28 @@ impl Recipe<'_> {
     }
 }
 
+/// The whole of a range.
+fn range(low: f64, high: f64, integer: bool) -> Domain {
+    Domain::Range { start: (low, high), bounds: (low, high), scale: Scale::Linear, integer }
+}
+
+/// A population like those of the default space: of many batch sizes, half of it trained by Adam.
+fn default_population(k: u32) -> Vec<Member> {
+    let fixed = [0.001, 0.5, 0.01].map(Domain::Fixed);
+    let optimizer = Domain::Choices { values: vec![0.0, ADAM], ordered: false };
+    let drawn = [range(8.0, 64.0, true), optimizer];
+    let space = Space {
+        hidden_layers: range(0.0, 1.0, true),
+        hidden_units: range(1.0, 10.0, true),
+        activations: vec![Activation::Relu, Activation::Tanh],
+        density: Domain::Fixed(1.0),
+        table: Table::new(fixed.into_iter().chain(drawn).collect()).expect("a valid table"),
+    };
+    (0..k).map(|place| space.birth((13, 3), Activation::Softmax, 0, place, 0)).collect()
+}
+
 /// A population like the paper's first: 1 to 4 hidden layers of 2 to 10 units.
 fn paper_population(k: u32) -> Vec<Member> {
-    let range = |low: f64, high: f64, integer| Domain::Range {
-        start: (low, high),
-        bounds: (low, high),
-        scale: Scale::Linear,
-        integer,
-    };
     let rates = [range(1e-4, 0.1, false), range(0.0, 0.9, false), range(0.0, 0.1, false)];
     let fixed = [Domain::Fixed(1.0), Domain::Fixed(0.0)];
     let space = Space {
@@ -147,7 +161,7 @@ fn groups(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// `kernels/singles.rs`: one member, rows in the lanes.
+/// `kernels/singles.rs`: rows in the lanes, one member after the other.
 fn singles(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("single");
     let digits = dataset(1440, 64, 10, Loss::CrossEntropy);
@@ -169,6 +183,8 @@ fn singles(criterion: &mut Criterion) {
     ] {
         bench_training(&mut group, name, &digits, vec![recipe.member()], 4);
     }
+    let wine = dataset(142, 13, 3, Loss::CrossEntropy);
+    bench_training(&mut group, "80 of the default space", &wine, default_population(80), 20);
     group.finish();
 }
 
