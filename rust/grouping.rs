@@ -8,7 +8,6 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::hyperparameters::{ADAM, OPTIMIZER};
 use crate::kernels::{Kernel, Simd, Square, dispatch};
 use crate::lanes::{ROW, WHOLE, groups, joined, shape, weights};
 use crate::member::Member;
@@ -121,11 +120,10 @@ fn singles(mut members: Vec<&mut Member>, rows: usize, threads: usize) -> Vec<Te
     members.sort_by_cached_key(|member| Reverse(cost(member, rows)));
     let mut classes: BTreeMap<_, Vec<&mut Member>> = BTreeMap::new();
     for member in members {
-        let (_, batch_size, adam) = class(member, rows);
-        let topology = member.network.topology();
+        let (batch_size, topology) = (member.batch_size(rows), member.network.topology());
         let width = topology[0] + topology[topology.len() - 1];
         let large = (batch_size * width > LARGE).then_some(batch_size);
-        classes.entry((adam, large)).or_default().push(member);
+        classes.entry((member.adam(), large)).or_default().push(member);
     }
     let mut teams = Vec::new();
     for class in classes.into_values() {
@@ -153,11 +151,7 @@ fn singles(mut members: Vec<&mut Member>, rows: usize, threads: usize) -> Vec<Te
 /// What must be alike in one team: depth and activations, batch size and update rule.
 fn class(member: &Member, rows: usize) -> (Vec<Activation>, usize, bool) {
     let activations = member.network.activations().to_vec();
-    (activations, member.batch_size(rows), adam(member))
-}
-
-fn adam(member: &Member) -> bool {
-    member.hyperparameters[OPTIMIZER] == ADAM
+    (activations, member.batch_size(rows), member.adam())
 }
 
 /// What training a member by `ROWS` rows costs with rows in the lanes, in multiply-adds of a vector.
@@ -168,7 +162,7 @@ fn cost(member: &Member, rows: usize) -> u64 {
     let (lanes, _) = dispatch(Lanes);
     let batch_size = member.batch_size(rows);
     let vectors = batch_size.div_ceil(lanes);
-    let update = if adam(member) { ADAM_UPDATE } else { 1 };
+    let update = if member.adam() { ADAM_UPDATE } else { 1 };
     let layers = member.network.topology().windows(2).enumerate();
     let batch: u64 = layers
         .map(|(index, layer)| {
@@ -186,7 +180,7 @@ fn cost(member: &Member, rows: usize) -> u64 {
 fn group_cost(members: &[&mut Member], rows: usize) -> u64 {
     let (_, half) = dispatch(Lanes);
     let parameters = weights(shape(members).into_iter()) + ROW;
-    let update = if adam(members[0]) { ADAM_UPDATE } else { 0 };
+    let update = if members[0].adam() { ADAM_UPDATE } else { 0 };
     let one = HALF_UPDATE + 0.5 * update as f64 / members[0].batch_size(rows) as f64;
     let one = if members.len() <= half { one } else { one * WHOLE };
     (parameters as f64 * one) as u64 * ROWS
@@ -194,8 +188,8 @@ fn group_cost(members: &[&mut Member], rows: usize) -> u64 {
 
 /// Numbers that a group works on for each row: parameters, slots, and the sums of a batch.
 fn numbers(group: &[&mut Member], rows: usize) -> usize {
-    let (_, batch_size, adam) = class(group[0], rows);
-    padded(group) * (2 + usize::from(adam) + usize::from(batch_size > 1))
+    let sums = group[0].batch_size(rows) > 1;
+    padded(group) * (2 + usize::from(group[0].adam()) + usize::from(sums))
 }
 
 /// Weights and biases of a member.
@@ -227,7 +221,7 @@ pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::hyperparameters::{BATCH_SIZE, Domain, Table};
+    use crate::hyperparameters::{ADAM, BATCH_SIZE, Domain, OPTIMIZER, Table};
     use crate::member::Space;
 
     /// So many members: as many classes as given, hidden layers of unequal widths.
@@ -262,8 +256,8 @@ pub(crate) mod tests {
                 for team in &teams {
                     seen += match team {
                         Team::Singles(members) => {
-                            let first = adam(team.first());
-                            assert!(members.iter().all(|member| adam(member) == first));
+                            let first = team.first().adam();
+                            assert!(members.iter().all(|member| member.adam() == first));
                             members.len()
                         }
                         Team::Groups(groups) => {

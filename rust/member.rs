@@ -86,6 +86,11 @@ impl Member {
         (self.hyperparameters[BATCH_SIZE].max(1.0) as usize).min(rows)
     }
 
+    /// Whether it is trained by Adam.
+    pub(crate) fn adam(&self) -> bool {
+        self.hyperparameters[OPTIMIZER] == ADAM
+    }
+
     /// Applies a change of topology to weights, mask and optimiser slots alike.
     pub fn change(&mut self, change: Change) {
         for slot in &mut self.optimizer.slots {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::grouping::{Team, teams};
-use crate::hyperparameters::{ADAM, LEARNING_RATE, MOMENTUM, OPTIMIZER, WEIGHT_DECAY};
+use crate::hyperparameters::{LEARNING_RATE, MOMENTUM, WEIGHT_DECAY};
 use crate::kernels::{
     Adam, Groups, Kernel, Nonzeros, Orders, Rates, Rule, Sgd, Simd, Singles, Square, dispatch,
 };
@@ -27,7 +27,8 @@ const ROWS_AHEAD: u64 = 1 << 20;
 /// updates in work, one of each thread.
 ///
 /// # Errors
-/// [`crate::error::Error::Stopped`] if `stop` was set; the members are then as they were before the call.
+/// [`crate::error::Error::Stopped`] if `stop` was set; the members are then as they were before the
+/// call.
 pub fn train(
     dataset: &Dataset,
     members: &mut [Member],
@@ -37,7 +38,8 @@ pub fn train(
     let mut trained: Vec<Member> = members.par_iter().cloned().collect();
     let by_row = members.iter().any(|member| by_row(member, dataset));
     let nonzeros = if by_row { Nonzeros::of(dataset) } else { None };
-    let most = (ROWS_AHEAD / dataset.train().len() as u64).max(1);
+    let rows = dataset.train().len();
+    let most = (ROWS_AHEAD / rows as u64).max(1);
     let mut done = 0;
     while done < epochs {
         let now = most.min(epochs - done);
@@ -47,7 +49,6 @@ pub fn train(
             let range = (start..start + now).into_par_iter();
             let orders: Vec<u32> = range.flat_map_iter(|epoch| dataset.order(epoch)).collect();
             let together = trained.iter_mut().filter(|member| member.epochs == start).collect();
-            let rows = dataset.train().len();
             share_out(
                 teams(together, rows, rayon::current_num_threads()),
                 Orders { rows: &orders, epoch: rows },
@@ -67,9 +68,8 @@ pub fn train(
 /// Whether a member is of those whose first layer may pass over zeros: plain descent by every row,
 /// and nothing pruned.
 fn by_row(member: &Member, dataset: &Dataset) -> bool {
-    let adam = member.hyperparameters[OPTIMIZER] == ADAM;
     member.batch_size(dataset.train().len()) == 1
-        && !adam
+        && !member.adam()
         && !member.network.mask().contains(&false)
 }
 
@@ -89,8 +89,7 @@ impl Kernel for Epochs<'_, '_> {
 
     #[inline(always)]
     fn run<S: Square>(self) -> Result<()> {
-        let adam = self.team.first().hyperparameters[OPTIMIZER] == ADAM;
-        match (adam, &*self.team) {
+        match (self.team.first().adam(), &*self.team) {
             (false, Team::Groups(groups)) => match (narrow::<S>(groups), self.sparse(groups)) {
                 (true, true) => self.train_groups::<S::Half, Sgd<S::Half>, 1, true>(),
                 (true, false) => self.train_groups::<S::Half, Sgd<S::Half>, 1, false>(),

@@ -320,9 +320,10 @@ class Evolution(Iterator[Generation]):
         patience = self._settings.patience
         if not self._begun:
             return None  # population 0 is scored in any case, so that there is a result
-        if not self._scored and self._part_trained():
-            return None  # it is scored in any case, too
-        if self._stopped_by is not None or not self._scored:
+        if not self._scored:
+            # What was trained is scored in any case, too.
+            return None if self._part_trained() else self._stopped_by
+        if self._stopped_by is not None:
             return self._stopped_by
         if self._core.epoch >= self._epochs:
             return "epochs"

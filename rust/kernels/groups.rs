@@ -22,7 +22,6 @@ const ROWS_AHEAD: usize = 256;
 pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
     in_step: Vec<Group<'a, S, R, SLOTS>>,
     dataset: &'a Dataset,
-    batch_size: usize,
     layers: usize,
     /// Whether no group has a mask, and a batch is one row.
     plain: bool,
@@ -54,7 +53,6 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         assert!(!SPARSE || plain && R::STEADY);
         Self {
             dataset,
-            batch_size,
             layers: own.first().map_or(0, |group| group.layers.len()),
             plain,
             ahead: nonzeros.map(|nonzeros| Ahead::new(dataset, nonzeros)),
@@ -120,10 +118,11 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         stop: &AtomicBool,
         losses: &mut [f64],
     ) -> Result<()> {
+        let batch_size = self.in_step[0].rates[0].batch_size;
         let (mut end, mut seen) = (0, 0);
         for epoch in orders.rows.chunks(orders.epoch) {
             let asked = if orders.in_last(end) { &mut *losses } else { &mut [] };
-            for batch in epoch.chunks(self.batch_size) {
+            for batch in epoch.chunks(batch_size) {
                 unless_stopped(stop)?;
                 if let Some(ahead) = &mut self.ahead
                     && end == seen

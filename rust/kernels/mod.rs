@@ -39,11 +39,11 @@ pub(crate) use rules::{Adam, Rates, Rule, Sgd};
 pub(crate) use simd::{Simd, Square};
 pub(crate) use singles::Singles;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use simd::{Avx2, Avx512};
-
-use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(any(feature = "python", target_arch = "x86_64"))]
 use crate::error::invalid;
