@@ -1,8 +1,9 @@
 //! A network laid out for products, and its forward pass over many rows at once.
 //!
 //! Weights are `(inputs, blocks)`: a row of outputs padded with zeros to whole vectors, since the
-//! weight gradient has outputs in its lanes; biases are one more such row. What units give is
-//! `(units, vectors)`, with rows of the table in the lanes, so that no layer is too narrow to fill
+//! weight gradient has outputs in its lanes; biases are one more such row. A layer whose outputs have
+//! room in half a vector has its rows in halves: most layers of small networks do, and so have half
+//! the work of gradients and updates. What units give is `(units, vectors)`, with rows of the table in the lanes, so that no layer is too narrow to fill
 //! them, and a row's outputs do not depend on the rows beside it. After the units of each layer
 //! stands one that always gives 1, so that the biases' gradient is a row of the weights': by itself
 //! it would be a chain of additions that each wait for the one before.
@@ -13,17 +14,19 @@ use super::units::activate;
 use super::window::load;
 use crate::network::{Activation, Network};
 
-/// Where one layer stands; offsets of parameters count vectors.
+/// Where one layer stands; `S` being the whole vectors of which offsets count.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PackedLayer {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
-    /// Vectors that hold one row of outputs.
+    /// Numbers of the vectors in which rows of outputs stand: those of a whole vector or of a half.
+    pub(super) lanes: usize,
+    /// Such vectors that hold one row of outputs.
     pub(super) blocks: usize,
-    /// Offset of the weights, `(inputs, blocks)`.
-    pub(super) weights: usize,
-    /// Offset of the biases, `(blocks,)`.
-    pub(super) biases: usize,
+    /// Offset of the weights, `(inputs, blocks)`, and then biases, `(blocks,)`.
+    pub(super) start: usize,
+    /// Offset of what is behind them.
+    pub(super) end: usize,
     /// Number of the first of the layer's units, of which the table's columns are none.
     pub(super) units: usize,
     /// Number of the first unit of the layer before.
@@ -40,27 +43,31 @@ pub(super) struct Packed<S> {
 impl<S: Square> Packed<S> {
     #[inline(always)]
     pub(super) fn new(network: &Network) -> Self {
-        let (mut parameters, mut units, mut before) = (0, 0, 0);
+        let (mut start, mut units, mut before) = (0, 0, 0);
         let mut layers = Vec::with_capacity(network.activations().len());
         for (layer, &activation) in network.layers().zip(network.activations()) {
-            let blocks = layer.outputs.div_ceil(S::LANES);
-            let packed = PackedLayer {
-                inputs: layer.inputs,
-                outputs: layer.outputs,
+            let (inputs, outputs) = (layer.inputs, layer.outputs);
+            let narrow = outputs <= S::Half::LANES;
+            let lanes = if narrow { S::Half::LANES } else { S::LANES };
+            let blocks = outputs.div_ceil(lanes);
+            let end = start + ((inputs + 1) * blocks * lanes).div_ceil(S::LANES);
+            layers.push(PackedLayer {
+                inputs,
+                outputs,
+                lanes,
                 blocks,
-                weights: parameters,
-                biases: parameters + layer.inputs * blocks,
+                start,
+                end,
                 units,
                 before,
                 activation,
-            };
+            });
             before = units;
-            units += layer.outputs + 1;
-            parameters = packed.biases + blocks;
-            layers.push(packed);
+            units += outputs + 1;
+            start = end;
         }
-        let mut packed = Self { layers, parameters: Vec::new() };
-        packed.parameters = packed.pack(network.parameters());
+        let mut packed = Self { layers, parameters: zeros(start) };
+        packed.parameters = packed.pack([network.parameters()]);
         packed
     }
 
@@ -69,41 +76,48 @@ impl<S: Square> Packed<S> {
         self.layers.iter().map(|layer| layer.outputs + 1).sum()
     }
 
-    /// Values shaped like the network's parameters, padded with zeros.
+    /// Several values for each parameter, each kind in the order of the network's own array, as
+    /// vectors padded with zeros: where the parameters have one vector, there is one of each kind.
     #[inline(always)]
-    pub(super) fn pack(&self, values: &[f32]) -> Vec<S> {
-        let mut padded = zeros(self.layers.last().map_or(0, |layer| layer.biases + layer.blocks));
-        let mut rest = values;
-        for (row, outputs) in self.rows() {
-            let (first, others) = rest.split_at(outputs);
-            numbers_mut::<S>(&mut padded)[row * S::LANES..][..outputs].copy_from_slice(first);
-            rest = others;
+    pub(super) fn pack<const KINDS: usize>(&self, values: [&[f32]; KINDS]) -> Vec<S> {
+        let mut padded = zeros(self.parameters.len() * KINDS);
+        for (kind, mut rest) in values.into_iter().enumerate() {
+            for (start, count) in self.places(kind, KINDS) {
+                let (first, others) = rest.split_at(count);
+                numbers_mut::<S>(&mut padded)[start..][..count].copy_from_slice(first);
+                rest = others;
+            }
         }
         padded
     }
 
-    /// Takes the padding out again; `padded` has `slots` vectors for each one of the parameters, of
-    /// which the one in place `slot` is meant.
+    /// Takes the padding out again from vectors of `kinds` kinds, of which one is meant.
     #[inline(always)]
-    pub(super) fn unpack(&self, padded: &[S], (slot, slots): (usize, usize), values: &mut [f32]) {
+    pub(super) fn unpack(&self, padded: &[S], (kind, kinds): (usize, usize), values: &mut [f32]) {
         let mut rest = values;
-        for (row, outputs) in self.rows() {
-            let (first, others) = rest.split_at_mut(outputs);
-            let vectors = padded[row * slots + slot..].iter().step_by(slots);
-            for (values, vector) in first.chunks_mut(S::LANES).zip(vectors) {
-                values.copy_from_slice(&numbers(std::slice::from_ref(vector))[..values.len()]);
-            }
+        for (start, count) in self.places(kind, kinds) {
+            let (first, others) = rest.split_at_mut(count);
+            first.copy_from_slice(&numbers(padded)[start..][..count]);
             rest = others;
         }
     }
 
-    /// The rows of outputs, in the order of the network's own array: where each begins, and how many
-    /// outputs it has.
-    fn rows(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.layers.iter().flat_map(|layer| {
-            let row = move |i: usize| (layer.weights + i * layer.blocks, layer.outputs);
-            (0..=layer.inputs).map(row)
+    /// Where the values of one of several kinds stand, in the order of the network's own array: the
+    /// number that each vector begins with, and how many of its numbers are not padding.
+    fn places(&self, kind: usize, kinds: usize) -> impl Iterator<Item = (usize, usize)> {
+        self.layers.iter().flat_map(move |&layer| {
+            let PackedLayer { inputs, outputs, lanes, blocks, start, .. } = layer;
+            (0..(inputs + 1) * blocks).map(move |vector| {
+                let first = start * kinds * S::LANES + (vector * kinds + kind) * lanes;
+                (first, lanes.min(outputs - vector % blocks * lanes))
+            })
         })
+    }
+
+    /// A layer's weights and then biases, as numbers.
+    #[inline(always)]
+    pub(super) fn numbers(&self, layer: &PackedLayer) -> &[f32] {
+        numbers(&self.parameters[layer.start..layer.end])
     }
 
     /// Writes what the units give, `(units, vectors)`, for columns of inputs.
@@ -112,9 +126,8 @@ impl<S: Square> Packed<S> {
         for layer in &self.layers {
             let (before, own) = units.split_at_mut(layer.units * vectors);
             let (own, after) = own.split_at_mut(layer.outputs * vectors);
-            let weights = numbers(&self.parameters[layer.weights..layer.biases]);
-            let left = Left { numbers: weights, row: 1, step: layer.blocks * S::LANES };
-            let biases = numbers(&self.parameters[layer.biases..][..layer.blocks]);
+            let (weights, biases) = self.numbers(layer).split_at(layer.inputs * layer.row());
+            let left = Left { numbers: weights, row: 1, step: layer.row() };
             let shape = (layer.outputs, layer.inputs, vectors);
             let mut sums = Stored { first: biases, to: own, vectors };
             product(left, layer.heard(inputs, before, vectors), shape, &mut sums);
@@ -132,6 +145,12 @@ impl<S: Square> Packed<S> {
 }
 
 impl PackedLayer {
+    /// Numbers from one row of outputs to the next.
+    #[inline(always)]
+    pub(super) fn row(&self) -> usize {
+        self.blocks * self.lanes
+    }
+
     /// What the layer hears: the table's columns, or those of the layer before, which are of so many
     /// vectors each and end with one that gives 1.
     #[inline(always)]

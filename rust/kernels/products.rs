@@ -9,6 +9,9 @@
 use super::layout::evenly;
 use super::simd::{MOST_LANES, Simd, Square, numbers};
 
+/// The most rows that a tile has.
+const MOST_ROWS: usize = 8;
+
 /// The left factor of a product: the number of row `r` at step `k` stands at
 /// `r · row + k · step`.
 #[derive(Clone, Copy)]
@@ -61,9 +64,11 @@ pub(super) fn product<S: Simd>(
     let before = steps.saturating_sub(1);
     assert!(rows > 0 && (rows - 1) * left.row + before * left.step < left.numbers.len());
     assert!(before * right.step + vectors * S::LANES <= right.numbers.len());
+    // A single column of vectors leaves registers for more rows.
+    let most = if vectors == 1 { MOST_ROWS } else { S::TILE_ROWS };
     let mut r = 0;
     while r < rows {
-        let height = evenly(rows - r, S::TILE_ROWS);
+        let height = evenly(rows - r, most);
         macro_rules! tiles {
             ($($height:literal),*) => {
                 match height {
@@ -153,26 +158,41 @@ impl<S: Simd> Sums<S> for Stored<'_, S> {
     }
 }
 
-/// Turns rows of numbers into columns: `to` is `(columns, vectors)`, and vector `vector` of each
-/// column gets its number from each of the rows in turn. There are at most `S::LANES` rows; lanes
-/// after the last, and columns that a row has not, are zero.
+/// Does something for each lane of a vector, written out: what is in an array of vectors stays in
+/// registers only if no loop goes over it.
+macro_rules! each_lane {
+    ($S:ident, $lane:ident, $body:block) => {
+        each_lane!($S, $lane, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    ($S:ident, $lane:ident, $body:block, $($number:literal)*) => {
+        $({
+            let $lane: usize = $number;
+            if $lane < $S::LANES $body
+        })*
+    };
+}
+
+/// Turns rows of as many numbers each into columns: `to` is `(columns, vectors)`, and vector `vector`
+/// of each column gets its number from each of the rows in turn. There are at most `S::LANES` rows;
+/// lanes after the last are zero.
 #[inline(always)]
 pub(super) fn columns<S: Square>(rows: &[&[f32]], to: &mut [S], vectors: usize, vector: usize) {
-    let mut square = [S::splat(0.0); MOST_LANES];
-    let square = &mut square[..S::LANES];
     for (block, to) in to.chunks_mut(S::LANES * vectors).enumerate() {
-        for (lane, row) in square.iter_mut().enumerate() {
-            // A slice that is empty may point nowhere, and there a processor takes hundreds of cycles
-            // to find out that a load has no lane to read.
-            *row = match rows.get(lane).and_then(|row| row.get(block * S::LANES..)) {
-                Some(rest) if !rest.is_empty() => S::load(rest),
-                _ => S::splat(0.0),
-            };
-        }
-        S::transpose(square);
-        for (to, column) in to.chunks_mut(vectors).zip(square.iter()) {
-            to[vector] = *column;
-        }
+        let mut square = [S::splat(0.0); MOST_LANES];
+        each_lane!(S, lane, {
+            // What is not there is not read by a masked load either: a processor takes hundreds of
+            // cycles to find out that such a load has no lane to read.
+            if let Some(row) = rows.get(lane) {
+                square[lane] = S::load(&row[block * S::LANES..]);
+            }
+        });
+        S::transpose(&mut square[..S::LANES]);
+        let to = &mut to[vector..];
+        each_lane!(S, lane, {
+            if let Some(to) = to.get_mut(lane * vectors) {
+                *to = square[lane];
+            }
+        });
     }
 }
 

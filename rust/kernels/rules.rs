@@ -21,6 +21,8 @@ pub(crate) struct Rates {
 pub(crate) trait Rule<S: Simd, const SLOTS: usize>: Copy {
     /// Whether `update` does the same at every step.
     const STEADY: bool;
+    /// The same rule for vectors of another width.
+    type With<W: Simd>: Rule<W, SLOTS>;
     /// The rule for one member or several.
     fn new(members: &[Rates]) -> Self;
     /// What the gradient of a batch's sum is multiplied by before it is handed to `update`.
@@ -51,6 +53,7 @@ pub(crate) struct Sgd<S> {
 
 impl<S: Simd> Rule<S, 1> for Sgd<S> {
     const STEADY: bool = true;
+    type With<W: Simd> = Sgd<W>;
 
     #[inline(always)]
     fn new(members: &[Rates]) -> Self {
@@ -96,6 +99,7 @@ static UNBIAS: LazyLock<Vec<(f64, f32)>> = LazyLock::new(|| {
 
 impl<S: Simd> Rule<S, 2> for Adam<S> {
     const STEADY: bool = false;
+    type With<W: Simd> = Adam<W>;
 
     #[inline(always)]
     fn new(_members: &[Rates]) -> Self {

@@ -14,10 +14,10 @@ use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use super::loss::{output_gradient, weighted_loss};
-use super::packed::Packed;
+use super::packed::{Packed, PackedLayer};
 use super::products::{Columns, Left, Stored, Sums, product, rows};
 use super::rules::{Rates, Rule};
-use super::simd::{Simd, Square, numbers, prefetch, zeros};
+use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch, zeros};
 use super::units::times_derivatives;
 use super::window::Window;
 use super::{Orders, unless_stopped};
@@ -26,7 +26,7 @@ use crate::error::Result;
 use crate::member::Member;
 
 /// Members of the same update rule, taking turns at a window of rows.
-pub(crate) struct Singles<'a, S, R, const SLOTS: usize> {
+pub(crate) struct Singles<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
     dataset: &'a Dataset,
     members: Vec<Single<S, R, SLOTS>>,
     window: Window<S>,
@@ -63,17 +63,21 @@ struct Desk<S> {
 }
 
 /// One member in training: its parameters and slots, padded.
-struct Single<S, R, const SLOTS: usize> {
+struct Single<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
     network: Packed<S>,
     rates: [Rates; 1],
     /// Rows seen here.
     seen: usize,
     /// Updates made here.
     steps: u64,
+    /// For layers whose rows stand in whole vectors, and in halves.
     rule: R,
-    /// Bits of the lanes where a parameter is live; empty if all are.
+    half_rule: R::With<S::Half>,
+    /// Bits of the lanes where a parameter is live, for as many vectors as if all were halves; empty
+    /// if all are.
     mask: Vec<u32>,
-    slots: Vec<[S; SLOTS]>,
+    /// `SLOTS` vectors for each one of the parameters.
+    slots: Vec<S>,
 }
 
 impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLOTS> {
@@ -169,31 +173,33 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
     #[inline(always)]
     fn new(member: &Member, rates: Rates) -> Self {
         let network = Packed::<S>::new(&member.network);
-        let mut slots = vec![[S::splat(0.0); SLOTS]; network.parameters.len()];
-        for (index, slot) in member.optimizer.slots.iter().enumerate().take(SLOTS) {
-            for (slots, vector) in slots.iter_mut().zip(network.pack(slot)) {
-                slots[index] = vector;
-            }
-        }
+        let kinds = std::array::from_fn::<_, SLOTS, _>(|slot| &member.optimizer.slots[slot][..]);
+        let slots = network.pack(kinds);
         let mut mask = Vec::new();
         if member.network.mask().contains(&false) {
             let live: Vec<f32> = member.network.mask().iter().map(|&l| f32::from(l)).collect();
-            for vector in network.pack(&live) {
-                let lanes = numbers(std::slice::from_ref(&vector)).iter().enumerate();
-                mask.push(lanes.fold(0, |bits, (lane, &l)| bits | u32::from(l > 0.0) << lane));
+            let live = network.pack([&live]);
+            let halves = S::LANES / S::Half::LANES;
+            mask.resize(live.len() * halves, 0);
+            for layer in &network.layers {
+                let rows = numbers(&live[layer.start..layer.end]).chunks_exact(layer.lanes);
+                for (bits, lanes) in mask[layer.start * halves..].iter_mut().zip(rows) {
+                    let lanes = lanes.iter().enumerate();
+                    *bits = lanes.fold(0, |bits, (lane, &l)| bits | u32::from(l > 0.0) << lane);
+                }
             }
         }
-        let rule = R::new(&[rates]);
-        Self { network, rates: [rates], seen: 0, steps: 0, rule, mask, slots }
+        let rates = [rates];
+        let (rule, half_rule) = (R::new(&rates), R::With::new(&rates));
+        Self { network, rates, seen: 0, steps: 0, rule, half_rule, mask, slots }
     }
 
     #[inline(always)]
     fn finish(self, member: &mut Member) {
         let parameters = member.network.parameters_mut();
         self.network.unpack(&self.network.parameters, (0, 1), parameters);
-        let slots = self.slots.as_flattened();
         for (index, slot) in member.optimizer.slots.iter_mut().enumerate().take(SLOTS) {
-            self.network.unpack(slots, (index, SLOTS), slot);
+            self.network.unpack(&self.slots, (index, SLOTS), slot);
         }
         member.optimizer.steps = self.rates[0].steps + self.steps;
     }
@@ -253,7 +259,8 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
     fn backward(&mut self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &mut Desk<S>) {
         self.steps += 1;
         self.rule.begin_step(&self.rates, self.steps);
-        let Batch { vectors, start, window, soon, .. } = *batch;
+        self.half_rule.begin_step(&self.rates, self.steps);
+        let Batch { vectors, soon, .. } = *batch;
         let part = soon.len().div_ceil(self.network.layers.len());
         for index in (0..self.network.layers.len()).rev() {
             let layer = self.network.layers[index];
@@ -265,32 +272,52 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             if index > 0 {
                 let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
                 let heard_deltas = &mut heard_deltas[span.clone()];
-                let weights = numbers(&self.network.parameters[layer.weights..layer.biases]);
-                let left = Left { numbers: weights, row: layer.blocks * S::LANES, step: 1 };
+                let weights = self.network.numbers(&layer);
+                let left = Left { numbers: weights, row: layer.row(), step: 1 };
                 let shape = (layer.inputs, layer.outputs, vectors);
                 let mut sums = Stored { first: &[], to: heard_deltas, vectors };
                 product(left, Columns::of(deltas, vectors), shape, &mut sums);
                 let activation = self.network.layers[index - 1].activation;
                 times_derivatives(activation, &desk.units[span], heard_deltas);
             }
-            let delta_rows = &mut desk.delta_rows[..vectors * S::LANES * layer.blocks];
-            rows(deltas, delta_rows, vectors);
-            let span = layer.weights..layer.biases + layer.blocks;
-            let (keep, keep_biases) = self.rates[0].keep;
-            let mut update = Update {
-                parameters: &mut self.network.parameters[span.clone()],
-                slots: &mut self.slots[span.clone()],
-                mask: if self.mask.is_empty() { &[] } else { &self.mask[span] },
-                rule: self.rule,
-                keep: (S::splat(keep), S::splat(keep_biases)),
-                inputs: layer.inputs,
-                blocks: layer.blocks,
-            };
-            let heard = layer.heard(window.inputs(start), &desk.units, vectors);
-            let left = Left { numbers: heard.numbers, row: heard.step, step: 1 };
-            let shape = (layer.inputs + 1, batch.rows.len(), layer.blocks);
-            product(left, Columns::of(delta_rows, layer.blocks), shape, &mut update);
+            if layer.lanes == S::LANES {
+                self.update(self.rule, &layer, batch, desk);
+            } else {
+                self.update::<S::Half, _>(self.half_rule, &layer, batch, desk);
+            }
         }
+    }
+
+    /// Updates a layer, whose rows of outputs stand in vectors of the type `W`.
+    #[inline(always)]
+    fn update<W: Square, Q: Rule<W, SLOTS>>(
+        &mut self,
+        rule: Q,
+        layer: &PackedLayer,
+        batch: &Batch<'_, S>,
+        desk: &mut Desk<S>,
+    ) {
+        let Batch { vectors, start, window, .. } = *batch;
+        let deltas = &desk.deltas[layer.units * vectors..][..layer.outputs * vectors];
+        let delta_rows = narrowed_mut::<S, W>(&mut desk.delta_rows);
+        let delta_rows = &mut delta_rows[..vectors * S::LANES * layer.blocks];
+        rows::<W>(narrowed(deltas), delta_rows, vectors * (S::LANES / W::LANES));
+        let slots = &mut self.slots[layer.start * SLOTS..layer.end * SLOTS];
+        let (keep, keep_biases) = self.rates[0].keep;
+        let masks = layer.start * (S::LANES / S::Half::LANES);
+        let mut update = Update {
+            parameters: narrowed_mut(&mut self.network.parameters[layer.start..layer.end]),
+            slots: narrowed_mut(slots).as_chunks_mut().0,
+            mask: self.mask.get(masks..).unwrap_or(&[]),
+            rule,
+            keep: (W::splat(keep), W::splat(keep_biases)),
+            inputs: layer.inputs,
+            blocks: layer.blocks,
+        };
+        let heard = layer.heard(window.inputs(start), &desk.units, vectors);
+        let left = Left { numbers: heard.numbers, row: heard.step, step: 1 };
+        let shape = (layer.inputs + 1, batch.rows.len(), layer.blocks);
+        product(left, Columns::of(delta_rows, layer.blocks), shape, &mut update);
     }
 }
 

@@ -119,11 +119,14 @@ fn softmax<S: Simd>(values: &mut [S], vectors: usize) {
         for value in values[vector..].iter().step_by(vectors) {
             largest = value.above(largest);
         }
-        let mut sum = S::splat(0.0);
         for value in values[vector..].iter_mut().step_by(vectors) {
-            let mut exponential = [value.sub(largest)];
-            exp(&mut exponential);
-            *value = exponential[0];
+            *value = value.sub(largest);
+        }
+    }
+    side_by_side!(values, exp);
+    for vector in 0..vectors {
+        let mut sum = S::splat(0.0);
+        for value in values[vector..].iter().step_by(vectors) {
             sum = sum.add(*value);
         }
         for value in values[vector..].iter_mut().step_by(vectors) {

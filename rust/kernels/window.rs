@@ -96,11 +96,14 @@ pub(super) fn load<'a, S: Square>(
     to: &mut [S],
     vectors: usize,
 ) {
-    for vector in 0..from.len().div_ceil(S::LANES) {
+    let mut vector = 0;
+    while from.len() > 0 {
         let mut rows: [&[f32]; MOST_LANES] = [&[]; MOST_LANES];
-        for row in &mut rows[..S::LANES] {
-            *row = from.next().unwrap_or(&[]);
+        let present = from.len().min(S::LANES);
+        for (row, given) in rows.iter_mut().zip(from.by_ref().take(present)) {
+            *row = given;
         }
-        columns(&rows[..S::LANES], to, vectors, vector);
+        columns(&rows[..present], to, vectors, vector);
+        vector += 1;
     }
 }

@@ -65,9 +65,9 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
 
 /// A vector of a width at which squares of numbers can be turned over.
 pub(crate) trait Square: Simd {
-    /// Vectors of half the width, where the processor has them: narrow groups waste fewer lanes.
-    /// Its instructions are among those of the whole.
-    type Half: Simd;
+    /// Vectors of half the width, where the processor has them, else the same ones: narrow groups and
+    /// layers waste fewer lanes. Its instructions are among those of the whole.
+    type Half: Square;
     /// Takes `LANES` vectors as the rows of a square and turns it over its diagonal.
     fn transpose(square: &mut [Self]);
 }
@@ -89,6 +89,30 @@ pub(crate) fn numbers_mut<S: Simd>(vectors: &mut [S]) -> &mut [f32] {
     #[allow(unsafe_code, reason = "kernel file")]
     unsafe {
         std::slice::from_raw_parts_mut(vectors.as_mut_ptr().cast(), vectors.len() * S::LANES)
+    }
+}
+
+/// Vectors as vectors of the same width or of a smaller one.
+#[inline(always)]
+pub(crate) fn narrowed<S: Simd, W: Simd>(vectors: &[S]) -> &[W] {
+    const { assert!(S::LANES.is_multiple_of(W::LANES) && align_of::<W>() <= align_of::<S>()) }
+    // SAFETY: `Simd` promises that both are so many numbers without padding, and any numbers are a
+    // vector; neither a number nor the alignment is lost.
+    #[allow(unsafe_code, reason = "kernel file")]
+    unsafe {
+        std::slice::from_raw_parts(vectors.as_ptr().cast(), vectors.len() * (S::LANES / W::LANES))
+    }
+}
+
+/// Vectors as vectors of the same width or of a smaller one, to be written.
+#[inline(always)]
+pub(crate) fn narrowed_mut<S: Simd, W: Simd>(vectors: &mut [S]) -> &mut [W] {
+    const { assert!(S::LANES.is_multiple_of(W::LANES) && align_of::<W>() <= align_of::<S>()) }
+    let count = vectors.len() * (S::LANES / W::LANES);
+    // SAFETY: as in `narrowed`.
+    #[allow(unsafe_code, reason = "kernel file")]
+    unsafe {
+        std::slice::from_raw_parts_mut(vectors.as_mut_ptr().cast(), count)
     }
 }
 
