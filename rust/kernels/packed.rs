@@ -1,9 +1,10 @@
 //! A network laid out for products, and its forward pass over many rows at once.
 //!
-//! Weights are `(inputs, blocks)`: a row of outputs padded with zeros to whole vectors, since the
-//! weight gradient has outputs in its lanes; biases are one more such row. A layer whose outputs have
-//! room in half a vector has its rows in halves: most layers of small networks do, and so have half
-//! the work of gradients and updates. What units give is `(units, vectors)`, with rows of the table in the lanes, so that no layer is too narrow to fill
+//! A layer's weights and biases are a matrix whose rows are padded with zeros to whole vectors, since
+//! the weight gradient has a row's numbers in its lanes: `(inputs + 1, outputs)`, the last row being
+//! the biases, or, of a first layer where that is less work, `(outputs, inputs + 1)`. Rows that have
+//! room in half a vector stand in halves. So the small layers of small networks fill their lanes.
+//! What units give is `(units, vectors)`, with rows of the table in the lanes, so that no layer is too narrow to fill
 //! them, and a row's outputs do not depend on the rows beside it. After the units of each layer
 //! stands one that always gives 1, so that the biases' gradient is a row of the weights': by itself
 //! it would be a chain of additions that each wait for the one before.
@@ -14,16 +15,18 @@ use super::units::activate;
 use super::window::load;
 use crate::network::{Activation, Network};
 
-/// Where one layer stands; `S` being the whole vectors of which offsets count.
+/// Where one layer stands; offsets of parameters count whole vectors.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PackedLayer {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
-    /// Numbers of the vectors in which rows of outputs stand: those of a whole vector or of a half.
+    /// Whether a row has the weights of one output, and its bias, rather than those of one input.
+    pub(super) turned: bool,
+    /// Numbers of the vectors in which rows stand: those of a whole vector or of a half.
     pub(super) lanes: usize,
-    /// Such vectors that hold one row of outputs.
+    /// Such vectors that hold one row.
     pub(super) blocks: usize,
-    /// Offset of the weights, `(inputs, blocks)`, and then biases, `(blocks,)`.
+    /// Offset of the weights and biases.
     pub(super) start: usize,
     /// Offset of what is behind them.
     pub(super) end: usize,
@@ -32,6 +35,27 @@ pub(super) struct PackedLayer {
     /// Number of the first unit of the layer before.
     pub(super) before: usize,
     pub(super) activation: Activation,
+}
+
+/// The rows of a matrix, padded.
+#[derive(Clone, Copy)]
+struct Rows {
+    count: usize,
+    lanes: usize,
+    blocks: usize,
+}
+
+impl Rows {
+    #[inline(always)]
+    fn new<S: Square>(count: usize, columns: usize) -> Self {
+        let lanes = if columns <= S::Half::LANES { S::Half::LANES } else { S::LANES };
+        Self { count, lanes, blocks: columns.div_ceil(lanes) }
+    }
+
+    /// Numbers in all, padding and all.
+    fn numbers(self) -> usize {
+        self.count * self.blocks * self.lanes
+    }
 }
 
 /// A network's parameters, padded.
@@ -47,13 +71,16 @@ impl<S: Square> Packed<S> {
         let mut layers = Vec::with_capacity(network.activations().len());
         for (layer, &activation) in network.layers().zip(network.activations()) {
             let (inputs, outputs) = (layer.inputs, layer.outputs);
-            let narrow = outputs <= S::Half::LANES;
-            let lanes = if narrow { S::Half::LANES } else { S::LANES };
-            let blocks = outputs.div_ceil(lanes);
-            let end = start + ((inputs + 1) * blocks * lanes).div_ceil(S::LANES);
-            layers.push(PackedLayer {
+            let (upright, across) =
+                (Rows::new::<S>(inputs + 1, outputs), Rows::new::<S>(outputs, inputs + 1));
+            // The first layer alone hears what stands in rows anyhow.
+            let turned = layers.is_empty() && across.numbers() <= upright.numbers();
+            let Rows { count, lanes, blocks } = if turned { across } else { upright };
+            let end = start + (count * blocks * lanes).div_ceil(S::LANES);
+            let place = PackedLayer {
                 inputs,
                 outputs,
+                turned,
                 lanes,
                 blocks,
                 start,
@@ -61,7 +88,8 @@ impl<S: Square> Packed<S> {
                 units,
                 before,
                 activation,
-            });
+            };
+            layers.push(place);
             before = units;
             units += outputs + 1;
             start = end;
@@ -103,18 +131,23 @@ impl<S: Square> Packed<S> {
     }
 
     /// Where the values of one of several kinds stand, in the order of the network's own array: the
-    /// number that each vector begins with, and how many of its numbers are not padding.
+    /// places of numbers, and how many values stand there side by side.
     fn places(&self, kind: usize, kinds: usize) -> impl Iterator<Item = (usize, usize)> {
         self.layers.iter().flat_map(move |&layer| {
-            let PackedLayer { inputs, outputs, lanes, blocks, start, .. } = layer;
-            (0..(inputs + 1) * blocks).map(move |vector| {
-                let first = start * kinds * S::LANES + (vector * kinds + kind) * lanes;
-                (first, lanes.min(outputs - vector % blocks * lanes))
+            let PackedLayer { inputs, outputs, turned, lanes, blocks, start, .. } = layer;
+            let side_by_side = if turned { 1 } else { lanes };
+            (0..=inputs).flat_map(move |i| {
+                (0..outputs).step_by(side_by_side).map(move |j| {
+                    let (row, column) = if turned { (j, i) } else { (i, j) };
+                    let vector = (row * blocks + column / lanes) * kinds + kind;
+                    let place = start * kinds * S::LANES + vector * lanes + column % lanes;
+                    (place, side_by_side.min(outputs - j))
+                })
             })
         })
     }
 
-    /// A layer's weights and then biases, as numbers.
+    /// A layer's weights and biases, as numbers.
     #[inline(always)]
     pub(super) fn numbers(&self, layer: &PackedLayer) -> &[f32] {
         numbers(&self.parameters[layer.start..layer.end])
@@ -126,11 +159,19 @@ impl<S: Square> Packed<S> {
         for layer in &self.layers {
             let (before, own) = units.split_at_mut(layer.units * vectors);
             let (own, after) = own.split_at_mut(layer.outputs * vectors);
-            let (weights, biases) = self.numbers(layer).split_at(layer.inputs * layer.row());
-            let left = Left { numbers: weights, row: 1, step: layer.row() };
+            let (numbers, row) = (self.numbers(layer), layer.row());
+            let heard = layer.heard(inputs, before, vectors);
             let shape = (layer.outputs, layer.inputs, vectors);
-            let mut sums = Stored { first: biases, to: own, vectors };
-            product(left, layer.heard(inputs, before, vectors), shape, &mut sums);
+            // Each case by itself: a step of 1 that the compiler knows of saves registers.
+            if layer.turned {
+                let left = Left { numbers, row, step: 1 };
+                let first = Some((&numbers[layer.inputs..], row));
+                product::<S, false>(left, heard, shape, &mut Stored { first, to: own, vectors });
+            } else {
+                let left = Left { numbers, row: 1, step: row };
+                let first = Some((&numbers[layer.inputs * row..], 1));
+                product::<S, false>(left, heard, shape, &mut Stored { first, to: own, vectors });
+            }
             activate(layer.activation, own, vectors);
             after[..vectors].fill(S::splat(1.0));
         }
@@ -145,7 +186,7 @@ impl<S: Square> Packed<S> {
 }
 
 impl PackedLayer {
-    /// Numbers from one row of outputs to the next.
+    /// Numbers of a row.
     #[inline(always)]
     pub(super) fn row(&self) -> usize {
         self.blocks * self.lanes

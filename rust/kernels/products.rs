@@ -6,7 +6,6 @@
 //! multiplications outnumber its loads; each sum is alone in its lane, from the first index to the
 //! last.
 
-use super::layout::evenly;
 use super::simd::{MOST_LANES, Simd, Square, numbers};
 
 /// The most rows that a tile has.
@@ -48,13 +47,14 @@ pub(super) trait Sums<S: Simd> {
     /// The first value of row `r`'s sums.
     fn first(&self, r: usize) -> S;
     /// Takes the sums of row `r`, from vector `v` on.
-    fn take(&mut self, r: usize, v: usize, sums: &[S]);
+    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [S; WIDTH]);
 }
 
 /// `sums[r, v] = first(r) + Σ_k left[r, k] · right[v, k]`, in the order of k: `rows` rows, `steps`
-/// steps, each of which is a column of `right`, of which the first `vectors` are used.
+/// steps, each of which is a column of `right`, of which the first `vectors` are used; not more than
+/// one if only ONE is compiled for.
 #[inline(always)]
-pub(super) fn product<S: Simd>(
+pub(super) fn product<S: Simd, const ONE: bool>(
     left: Left<'_>,
     right: Columns<'_>,
     (rows, steps, vectors): (usize, usize, usize),
@@ -64,39 +64,39 @@ pub(super) fn product<S: Simd>(
     let before = steps.saturating_sub(1);
     assert!(rows > 0 && (rows - 1) * left.row + before * left.step < left.numbers.len());
     assert!(before * right.step + vectors * S::LANES <= right.numbers.len());
-    // A single column of vectors leaves registers for more rows.
+    assert!(!ONE || vectors == 1);
+    // A single vector leaves registers for more rows.
     let most = if vectors == 1 { MOST_ROWS } else { S::TILE_ROWS };
     let mut r = 0;
     while r < rows {
-        let height = evenly(rows - r, most);
+        // The last two tiles are of like height, without a division.
+        let rest = rows - r;
+        let height = if rest >= 2 * most {
+            most
+        } else if rest > most {
+            rest.div_ceil(2)
+        } else {
+            rest
+        };
         macro_rules! tiles {
             ($($height:literal),*) => {
                 match height {
-                    $($height => row_of_tiles::<S, $height>(left, right, r, (steps, vectors), sums),)*
+                    $($height => {
+                        let mut v = 0;
+                        while !ONE && v + 2 <= vectors {
+                            tile::<S, $height, 2>(left, right, (r, v), steps, sums);
+                            v += 2;
+                        }
+                        if v < vectors {
+                            tile::<S, $height, 1>(left, right, (r, v), steps, sums);
+                        }
+                    })*
                     _ => unreachable!("a tile has at most 8 rows"),
                 }
             };
         }
         tiles!(1, 2, 3, 4, 5, 6, 7, 8);
         r += height;
-    }
-}
-
-#[inline(always)]
-fn row_of_tiles<S: Simd, const HEIGHT: usize>(
-    left: Left<'_>,
-    right: Columns<'_>,
-    r: usize,
-    (steps, vectors): (usize, usize),
-    sums: &mut impl Sums<S>,
-) {
-    let mut v = 0;
-    while v + 2 <= vectors {
-        tile::<S, HEIGHT, 2>(left, right, (r, v), steps, sums);
-        v += 2;
-    }
-    if v < vectors {
-        tile::<S, HEIGHT, 1>(left, right, (r, v), steps, sums);
     }
 }
 
@@ -133,15 +133,22 @@ fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize>(
             }
         }
     }
-    for h in 0..HEIGHT {
-        sums.take(r + h, v, &sum[h]);
+    // Written out, since a loop that the compiler leaves one would keep the sums in memory all along.
+    macro_rules! take {
+        ($($h:literal),*) => {
+            $(if $h < HEIGHT {
+                sums.take(r + $h, v, sum[$h]);
+            })*
+        };
     }
+    take!(0, 1, 2, 3, 4, 5, 6, 7);
 }
 
-/// Sums that are stored, `(rows, vectors)`, and begin with one number for each row, or with zero
-/// where there are no such numbers.
+/// Sums that are stored, `(rows, vectors)`.
 pub(super) struct Stored<'a, S> {
-    pub(super) first: &'a [f32],
+    /// Numbers that the rows' sums begin with, and how many places there are from one to the next;
+    /// zeros if there are none.
+    pub(super) first: Option<(&'a [f32], usize)>,
     pub(super) to: &'a mut [S],
     pub(super) vectors: usize,
 }
@@ -149,12 +156,12 @@ pub(super) struct Stored<'a, S> {
 impl<S: Simd> Sums<S> for Stored<'_, S> {
     #[inline(always)]
     fn first(&self, r: usize) -> S {
-        S::splat(self.first.get(r).copied().unwrap_or(0.0))
+        S::splat(self.first.map_or(0.0, |(numbers, step)| numbers[r * step]))
     }
 
     #[inline(always)]
-    fn take(&mut self, r: usize, v: usize, sums: &[S]) {
-        self.to[r * self.vectors + v..][..sums.len()].copy_from_slice(sums);
+    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [S; WIDTH]) {
+        self.to[r * self.vectors + v..][..WIDTH].copy_from_slice(&sums);
     }
 }
 

@@ -1,10 +1,11 @@
 //! Members in training one after the other, a batch of rows at a time.
 //!
 //! A member's step is three products for each layer (see `products`): forward, with rows in the
-//! lanes; the input gradient, likewise; the weight gradient, with the layer's outputs in the lanes,
-//! whose tiles end in the update, so that weights and slots are touched once. Between them what
-//! units give is `(units, rows)`; only the deltas are turned over, to be rows for the weight
-//! gradient. See `group` for the algorithm and for the factor that is put into the output's gradient.
+//! lanes; the input gradient, likewise; the weight gradient, with a row of the layer's matrix in the
+//! lanes (see `packed`), whose tiles end in the update, so that weights and slots are touched once.
+//! Between them what units give is `(units, rows)`; only the deltas are turned over, where they are
+//! the rows of the weight gradient. See `group` for the algorithm and for the factor that is put into
+//! the output's gradient.
 //!
 //! All members see the rows in the same order, so that members take turns at a window of rows (see
 //! `window`), which is fetched from the table and turned into columns once for all of them; while they
@@ -17,7 +18,7 @@ use super::loss::{output_gradient, weighted_loss};
 use super::packed::{Packed, PackedLayer};
 use super::products::{Columns, Left, Stored, Sums, product, rows};
 use super::rules::{Rates, Rule};
-use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch, zeros};
+use super::simd::{MOST_LANES, Simd, Square, narrowed, narrowed_mut, numbers, prefetch, zeros};
 use super::units::times_derivatives;
 use super::window::Window;
 use super::{Orders, unless_stopped};
@@ -101,7 +102,11 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
         }
         Self {
             dataset,
-            window: Window::new(dataset, own.iter().map(|single| single.rates[0].batch_size)),
+            window: Window::new(
+                dataset,
+                own.iter().map(|single| single.rates[0].batch_size),
+                own.iter().any(|single| single.network.layers[0].turned),
+            ),
             members: own,
             desk: Desk {
                 units: zeros(units),
@@ -272,25 +277,26 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             if index > 0 {
                 let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
                 let heard_deltas = &mut heard_deltas[span.clone()];
-                let weights = self.network.numbers(&layer);
-                let left = Left { numbers: weights, row: layer.row(), step: 1 };
+                // Only the first layer's matrix may be turned.
+                let left =
+                    Left { numbers: self.network.numbers(&layer), row: layer.row(), step: 1 };
                 let shape = (layer.inputs, layer.outputs, vectors);
-                let mut sums = Stored { first: &[], to: heard_deltas, vectors };
-                product(left, Columns::of(deltas, vectors), shape, &mut sums);
+                let mut sums = Stored { first: None, to: heard_deltas, vectors };
+                product::<S, false>(left, Columns::of(deltas, vectors), shape, &mut sums);
                 let activation = self.network.layers[index - 1].activation;
                 times_derivatives(activation, &desk.units[span], heard_deltas);
             }
-            if layer.lanes == S::LANES {
-                self.update(self.rule, &layer, batch, desk);
+            if S::LANES == S::Half::LANES || layer.lanes == S::LANES {
+                self.update::<S, R, false>(self.rule, &layer, batch, desk);
             } else {
-                self.update::<S::Half, _>(self.half_rule, &layer, batch, desk);
+                self.update::<S::Half, _, true>(self.half_rule, &layer, batch, desk);
             }
         }
     }
 
-    /// Updates a layer, whose rows of outputs stand in vectors of the type `W`.
+    /// Updates a layer, whose rows stand in vectors of the type `W`, or in just `ONE`.
     #[inline(always)]
-    fn update<W: Square, Q: Rule<W, SLOTS>>(
+    fn update<W: Square, Q: Rule<W, SLOTS>, const ONE: bool>(
         &mut self,
         rule: Q,
         layer: &PackedLayer,
@@ -298,59 +304,75 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         desk: &mut Desk<S>,
     ) {
         let Batch { vectors, start, window, .. } = *batch;
-        let deltas = &desk.deltas[layer.units * vectors..][..layer.outputs * vectors];
-        let delta_rows = narrowed_mut::<S, W>(&mut desk.delta_rows);
-        let delta_rows = &mut delta_rows[..vectors * S::LANES * layer.blocks];
-        rows::<W>(narrowed(deltas), delta_rows, vectors * (S::LANES / W::LANES));
-        let slots = &mut self.slots[layer.start * SLOTS..layer.end * SLOTS];
+        let PackedLayer { inputs, outputs, turned, blocks, .. } = *layer;
+        let deltas = &desk.deltas[layer.units * vectors..][..outputs * vectors];
         let (keep, keep_biases) = self.rates[0].keep;
+        let mut lanes = [keep; MOST_LANES];
+        lanes[inputs % W::LANES] = keep_biases;
+        let slots = &mut self.slots[layer.start * SLOTS..layer.end * SLOTS];
         let masks = layer.start * (S::LANES / S::Half::LANES);
         let mut update = Update {
             parameters: narrowed_mut(&mut self.network.parameters[layer.start..layer.end]),
             slots: narrowed_mut(slots).as_chunks_mut().0,
             mask: self.mask.get(masks..).unwrap_or(&[]),
             rule,
-            keep: (W::splat(keep), W::splat(keep_biases)),
-            inputs: layer.inputs,
-            blocks: layer.blocks,
+            keep: W::splat(keep),
+            keep_biases: W::splat(keep_biases),
+            keep_end: W::load(&lanes),
+            row_of_biases: if turned { usize::MAX } else { inputs },
+            end_of_row: if turned { blocks } else { usize::MAX },
+            blocks,
         };
-        let heard = layer.heard(window.inputs(start), &desk.units, vectors);
-        let left = Left { numbers: heard.numbers, row: heard.step, step: 1 };
-        let shape = (layer.inputs + 1, batch.rows.len(), layer.blocks);
-        product(left, Columns::of(delta_rows, layer.blocks), shape, &mut update);
+        let (numbers, row, right, rows) = if turned {
+            (numbers(deltas), vectors * S::LANES, window.input_rows(start), outputs)
+        } else {
+            let delta_rows = narrowed_mut::<S, W>(&mut desk.delta_rows);
+            let delta_rows = &mut delta_rows[..vectors * S::LANES * blocks];
+            rows(narrowed(deltas), delta_rows, vectors * (S::LANES / W::LANES));
+            let heard = layer.heard(window.inputs(start), &desk.units, vectors);
+            (heard.numbers, heard.step, Columns::of(delta_rows, blocks), inputs + 1)
+        };
+        let left = Left { numbers, row, step: 1 };
+        product::<W, ONE>(left, right, (rows, batch.rows.len(), blocks), &mut update);
     }
 }
 
-/// A layer's weights and then biases, `(inputs + 1, blocks)`, updated as soon as a tile of their
-/// gradient is summed up.
-struct Update<'a, S, R, const SLOTS: usize> {
-    parameters: &'a mut [S],
-    slots: &'a mut [[S; SLOTS]],
+/// A layer's weights and biases, updated as soon as a tile of their gradient is summed up.
+struct Update<'a, W, R, const SLOTS: usize> {
+    parameters: &'a mut [W],
+    slots: &'a mut [[W; SLOTS]],
     mask: &'a [u32],
     rule: R,
-    /// What an update multiplies weights by, and biases.
-    keep: (S, S),
-    inputs: usize,
+    /// What an update multiplies weights by, biases, and the last of a row that ends in a bias.
+    keep: W,
+    keep_biases: W,
+    keep_end: W,
+    /// The row that has the biases, or the number of vectors in a row that ends in one.
+    row_of_biases: usize,
+    end_of_row: usize,
+    /// Vectors of a row.
     blocks: usize,
 }
 
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Sums<S> for Update<'_, S, R, SLOTS> {
+impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R, SLOTS> {
     #[inline(always)]
-    fn first(&self, _r: usize) -> S {
-        S::splat(0.0)
+    fn first(&self, _r: usize) -> W {
+        W::splat(0.0)
     }
 
     #[inline(always)]
-    fn take(&mut self, r: usize, v: usize, sums: &[S]) {
-        let keep = if r < self.inputs { self.keep.0 } else { self.keep.1 };
+    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [W; WIDTH]) {
         let start = r * self.blocks + v;
-        let parameters = &mut self.parameters[start..][..sums.len()];
-        let slots = &mut self.slots[start..][..sums.len()];
-        for (w, &sum) in sums.iter().enumerate() {
+        let parameters = &mut self.parameters[start..][..WIDTH];
+        let slots = &mut self.slots[start..][..WIDTH];
+        let keep = if r == self.row_of_biases { self.keep_biases } else { self.keep };
+        let keep_end = if v + WIDTH == self.end_of_row { self.keep_end } else { keep };
+        for w in 0..WIDTH {
             let gradient = match self.mask.get(start + w) {
-                Some(&live) => sum.keep(live),
-                None => sum,
+                Some(&live) => sums[w].keep(live),
+                None => sums[w],
             };
+            let keep = if w + 1 == WIDTH { keep_end } else { keep };
             parameters[w] = self.rule.update(parameters[w], &mut slots[w], gradient, keep);
         }
     }

@@ -20,6 +20,10 @@ pub(super) struct Window<S> {
     vectors: usize,
     /// `(inputs + 1, vectors)`; the last column is all ones, as `packed` has it.
     inputs: Vec<S>,
+    /// The same as rows, `(rows, blocks)`, padded with zeros; empty if nobody asks for them.
+    input_rows: Vec<S>,
+    /// Vectors of such a row.
+    blocks: usize,
     /// `(outputs, vectors)`.
     targets: Vec<S>,
     /// `(vectors,)`.
@@ -27,8 +31,13 @@ pub(super) struct Window<S> {
 }
 
 impl<S: Square> Window<S> {
-    /// For batches of these sizes; there is room for one of each.
-    pub(super) fn new(dataset: &Dataset, batch_sizes: impl Iterator<Item = usize> + Clone) -> Self {
+    /// For batches of these sizes, of each of which there is room for one; the inputs also as rows if
+    /// `in_rows`.
+    pub(super) fn new(
+        dataset: &Dataset,
+        batch_sizes: impl Iterator<Item = usize> + Clone,
+        in_rows: bool,
+    ) -> Self {
         let largest = batch_sizes.clone().max().unwrap_or(1);
         let alike = batch_sizes.min() == Some(largest);
         let width = dataset.n_inputs() + dataset.n_outputs() + 1;
@@ -40,10 +49,17 @@ impl<S: Square> Window<S> {
         let vectors = (rows.div_ceil(S::LANES) + 1) | 1;
         let mut inputs = zeros(dataset.n_inputs() * vectors);
         inputs.resize(inputs.len() + vectors, S::splat(1.0));
+        let blocks = (dataset.n_inputs() + 1).div_ceil(S::LANES);
+        let mut input_rows = zeros(if in_rows { rows * blocks } else { 0 });
+        for row in numbers_mut::<S>(&mut input_rows).chunks_exact_mut(blocks * S::LANES) {
+            row[dataset.n_inputs()] = 1.0;
+        }
         Self {
             rows,
             vectors,
             inputs,
+            input_rows,
+            blocks,
             targets: zeros(dataset.n_outputs() * vectors),
             weights: zeros(vectors),
         }
@@ -60,6 +76,11 @@ impl<S: Square> Window<S> {
         let inputs = &mut self.inputs[..dataset.n_inputs() * self.vectors];
         load(rows.iter().map(|&row| dataset.input(row)), inputs, self.vectors);
         load(rows.iter().map(|&row| dataset.target(row)), &mut self.targets, self.vectors);
+        let width = self.blocks * S::LANES;
+        let input_rows = numbers_mut(&mut self.input_rows).chunks_exact_mut(width);
+        for (to, &row) in input_rows.zip(rows) {
+            to[..dataset.n_inputs()].copy_from_slice(dataset.input(row));
+        }
         for (weight, &row) in numbers_mut(&mut self.weights).iter_mut().zip(rows) {
             *weight = dataset.weight(row);
         }
@@ -69,6 +90,13 @@ impl<S: Square> Window<S> {
     #[inline(always)]
     pub(super) fn inputs(&self, row: usize) -> Columns<'_> {
         self.from(&self.inputs, row)
+    }
+
+    /// The rows of inputs, each followed by a one, from a row on.
+    #[inline(always)]
+    pub(super) fn input_rows(&self, row: usize) -> Columns<'_> {
+        let step = self.blocks * S::LANES;
+        Columns { numbers: &numbers(&self.input_rows)[row * step..], step }
     }
 
     /// The columns of targets, from a row on.
