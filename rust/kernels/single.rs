@@ -1,0 +1,264 @@
+//! One member in training: what becomes of a batch of rows.
+//!
+//! A member's step is three products for each layer (see `products`): forward, with rows in the
+//! lanes; the input gradient, likewise; the weight gradient, with a row of the layer's matrix in the
+//! lanes (see `packed`), whose tiles end in the update (see `update`), so that weights and slots are
+//! touched once. Between them what units give is `(units, rows)`; only the deltas are turned over,
+//! where they are the rows of the weight gradient. See `group` for the algorithm and for the factor
+//! that is put into the output's gradient.
+
+use std::ops::Range;
+
+use super::Orders;
+use super::loss::{output_gradient, weighted_loss};
+use super::packed::{Packed, PackedLayer};
+use super::products::{Columns, Left, Stored, product, rows};
+use super::rules::{Rates, Rule};
+use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch, zeros};
+use super::units::times_derivatives;
+use super::update::Update;
+use super::window::Window;
+use crate::dataset::Dataset;
+use crate::member::Member;
+
+/// The rows of one member's next update.
+pub(super) struct Batch<'a, S> {
+    /// Which rows of the table they are.
+    pub(super) rows: &'a [u32],
+    /// Vectors that hold one number of each row; what is in the last one's lanes behind the last row
+    /// is of no account.
+    pub(super) vectors: usize,
+    /// Where in the window they begin.
+    pub(super) start: usize,
+    pub(super) window: &'a Window<S>,
+    /// Some rows that will be needed soon.
+    pub(super) soon: &'a [u32],
+}
+
+/// Where one member after the other does its sums; of what is for each batch, there is room for the
+/// largest.
+pub(super) struct Desk<S> {
+    /// What all units give, `(units, vectors)`.
+    units: Vec<S>,
+    /// The loss's derivative by each unit's weighted sum, times its scale: `(units, vectors)`.
+    deltas: Vec<S>,
+    /// One layer's deltas as rows: `(vectors · LANES, blocks)`.
+    delta_rows: Vec<S>,
+    /// `(outputs, vectors)`.
+    targets: Vec<S>,
+    /// The update's factor times each row's weight, `(vectors,)`.
+    scales: Vec<S>,
+}
+
+impl<S: Square> Desk<S> {
+    /// With room for the largest batch of each of these members.
+    #[inline(always)]
+    pub(super) fn new<R: Rule<S, SLOTS>, const SLOTS: usize>(
+        dataset: &Dataset,
+        members: &[Single<S, R, SLOTS>],
+    ) -> Self {
+        let (mut units, mut blocks, mut vectors) = (0, 0, 0);
+        for member in members {
+            let wide = member.network.layers.iter().map(|layer| layer.blocks).max().unwrap_or(0);
+            let high = member.batch_size().div_ceil(S::LANES);
+            units = units.max(member.network.units() * high);
+            blocks = blocks.max(wide * high);
+            vectors = vectors.max(high);
+        }
+        Self {
+            units: zeros(units),
+            deltas: zeros(units),
+            delta_rows: zeros(S::LANES * blocks),
+            targets: zeros(dataset.n_outputs() * vectors),
+            scales: zeros(vectors),
+        }
+    }
+}
+
+/// One member in training: its parameters and slots, padded.
+pub(super) struct Single<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
+    network: Packed<S>,
+    rates: [Rates; 1],
+    /// Rows seen here.
+    seen: usize,
+    /// Updates made here.
+    steps: u64,
+    /// For layers whose rows stand in whole vectors, and in halves.
+    rule: R,
+    half_rule: R::With<S::Half>,
+    /// Bits of the lanes where a parameter is live, for as many vectors as if all were halves; empty
+    /// if all are.
+    mask: Vec<u32>,
+    /// `SLOTS` vectors for each one of the parameters.
+    slots: Vec<S>,
+}
+
+impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
+    #[inline(always)]
+    pub(super) fn new(member: &Member, rates: Rates) -> Self {
+        let network = Packed::<S>::new(&member.network);
+        let kinds = std::array::from_fn::<_, SLOTS, _>(|slot| &member.optimizer.slots[slot][..]);
+        let slots = network.pack(kinds);
+        let mut mask = Vec::new();
+        if member.network.mask().contains(&false) {
+            let live: Vec<f32> = member.network.mask().iter().map(|&l| f32::from(l)).collect();
+            let live = network.pack([&live]);
+            let halves = S::LANES / S::Half::LANES;
+            mask.resize(live.len() * halves, 0);
+            for layer in &network.layers {
+                let rows = numbers(&live[layer.start..layer.end]).chunks_exact(layer.lanes);
+                for (bits, lanes) in mask[layer.start * halves..].iter_mut().zip(rows) {
+                    let lanes = lanes.iter().enumerate();
+                    *bits = lanes.fold(0, |bits, (lane, &l)| bits | u32::from(l > 0.0) << lane);
+                }
+            }
+        }
+        let rates = [rates];
+        let (rule, half_rule) = (R::new(&rates), R::With::new(&rates));
+        Self { network, rates, seen: 0, steps: 0, rule, half_rule, mask, slots }
+    }
+
+    #[inline(always)]
+    pub(super) fn finish(self, member: &mut Member) {
+        let parameters = member.network.parameters_mut();
+        self.network.unpack(&self.network.parameters, (0, 1), parameters);
+        for (index, slot) in member.optimizer.slots.iter_mut().enumerate().take(SLOTS) {
+            self.network.unpack(&self.slots, (index, SLOTS), slot);
+        }
+        member.optimizer.steps = self.rates[0].steps + self.steps;
+    }
+
+    pub(super) fn batch_size(&self) -> usize {
+        self.rates[0].batch_size
+    }
+
+    /// Rows seen here.
+    pub(super) fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// Whether the first layer needs the inputs as rows.
+    pub(super) fn hears_rows(&self) -> bool {
+        self.network.layers[0].turned
+    }
+
+    /// Where the next batch's rows are in the order, which count as seen from now on; none if not all
+    /// of them are before the place `last`.
+    #[inline(always)]
+    pub(super) fn next_batch(&mut self, orders: Orders<'_>, last: usize) -> Option<Range<usize>> {
+        let start = self.seen;
+        let end = orders.end(start, self.batch_size());
+        if start == last || end > last {
+            return None;
+        }
+        self.seen = end;
+        Some(start..end)
+    }
+
+    /// The way forward, and the output's gradient.
+    #[inline(always)]
+    pub(super) fn forward(&mut self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &mut Desk<S>) {
+        let Batch { vectors, start, window, .. } = *batch;
+        self.network.forward(window.inputs(start), &mut desk.units, vectors);
+        let factor = R::factor(&self.rates, batch.rows.len() as f64);
+        let (weights, targets) = (window.weights(start), window.targets(start));
+        let scales = &mut desk.scales[..vectors];
+        for (vector, scale) in scales.iter_mut().enumerate() {
+            *scale = factor.mul(weights.vector(0, vector));
+        }
+        let outputs = self.network.outputs(&desk.units, vectors);
+        let own = &mut desk.targets[..outputs.len()];
+        for (unit, own) in own.chunks_exact_mut(vectors).enumerate() {
+            for (vector, target) in own.iter_mut().enumerate() {
+                *target = targets.vector(unit, vector);
+            }
+        }
+        let first = self.network.layers.last().map_or(0, |layer| layer.units * vectors);
+        let deltas = &mut desk.deltas[first..][..outputs.len()];
+        output_gradient(dataset.objective(), outputs, own, scales, deltas);
+    }
+
+    /// The weighted sum of the rows' losses, in the order of the rows.
+    #[inline(always)]
+    pub(super) fn loss(&self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &Desk<S>) -> f64 {
+        let room = batch.vectors * S::LANES;
+        let outputs = numbers(self.network.outputs(&desk.units, batch.vectors));
+        let mut total = 0.0;
+        for (index, &row) in batch.rows.iter().enumerate() {
+            let outputs = outputs[index..].iter().copied().step_by(room);
+            total += weighted_loss(dataset, row, outputs);
+        }
+        total
+    }
+
+    /// Takes the output's deltas back through the layers, and updates each; meanwhile asks for rows
+    /// that will be needed soon.
+    #[inline(always)]
+    pub(super) fn backward(&mut self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &mut Desk<S>) {
+        self.steps += 1;
+        self.rule.begin_step(&self.rates, self.steps);
+        self.half_rule.begin_step(&self.rates, self.steps);
+        let Batch { vectors, soon, .. } = *batch;
+        let part = soon.len().div_ceil(self.network.layers.len());
+        for index in (0..self.network.layers.len()).rev() {
+            let layer = self.network.layers[index];
+            for &row in soon.iter().skip(index * part).take(part) {
+                prefetch(dataset, row);
+            }
+            let (heard_deltas, deltas) = desk.deltas.split_at_mut(layer.units * vectors);
+            let deltas = &deltas[..layer.outputs * vectors];
+            if index > 0 {
+                let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
+                let heard_deltas = &mut heard_deltas[span.clone()];
+                // Only the first layer's matrix may be turned.
+                let left =
+                    Left { numbers: self.network.numbers(&layer), row: layer.row(), step: 1 };
+                let shape = (layer.inputs, layer.outputs, vectors);
+                let mut sums = Stored { first: None, to: heard_deltas, vectors };
+                product::<S, false>(left, Columns::of(deltas, vectors), shape, &mut sums);
+                let activation = self.network.layers[index - 1].activation;
+                times_derivatives(activation, &desk.units[span], heard_deltas);
+            }
+            if S::LANES == S::Half::LANES || layer.lanes == S::LANES {
+                self.update::<S, R, false>(self.rule, &layer, batch, desk);
+            } else {
+                self.update::<S::Half, _, true>(self.half_rule, &layer, batch, desk);
+            }
+        }
+    }
+
+    /// Updates a layer, whose rows stand in vectors of the type `W`, or in just `ONE`.
+    #[inline(always)]
+    fn update<W: Square, Q: Rule<W, SLOTS>, const ONE: bool>(
+        &mut self,
+        rule: Q,
+        layer: &PackedLayer,
+        batch: &Batch<'_, S>,
+        desk: &mut Desk<S>,
+    ) {
+        let Batch { vectors, start, window, .. } = *batch;
+        let PackedLayer { inputs, outputs, turned, blocks, .. } = *layer;
+        let deltas = &desk.deltas[layer.units * vectors..][..outputs * vectors];
+        let slots = &mut self.slots[layer.start * SLOTS..layer.end * SLOTS];
+        let masks = layer.start * (S::LANES / S::Half::LANES);
+        let mut update = Update::new(
+            layer,
+            narrowed_mut(&mut self.network.parameters[layer.start..layer.end]),
+            narrowed_mut(slots).as_chunks_mut().0,
+            self.mask.get(masks..).unwrap_or(&[]),
+            rule,
+            self.rates[0].keep,
+        );
+        let (numbers, row, right, rows) = if turned {
+            (numbers(deltas), vectors * S::LANES, window.input_rows(start), outputs)
+        } else {
+            let delta_rows = narrowed_mut::<S, W>(&mut desk.delta_rows);
+            let delta_rows = &mut delta_rows[..vectors * S::LANES * blocks];
+            rows(narrowed(deltas), delta_rows, vectors * (S::LANES / W::LANES));
+            let heard = layer.heard(window.inputs(start), &desk.units, vectors);
+            (heard.numbers, heard.step, Columns::of(delta_rows, blocks), inputs + 1)
+        };
+        let left = Left { numbers, row, step: 1 };
+        product::<W, ONE>(left, right, (rows, batch.rows.len(), blocks), &mut update);
+    }
+}

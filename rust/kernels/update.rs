@@ -1,0 +1,76 @@
+//! The end of a weight gradient: a layer's parameters, updated tile by tile.
+
+use super::packed::PackedLayer;
+use super::products::Sums;
+use super::rules::Rule;
+use super::simd::{MOST_LANES, Simd};
+
+/// A layer's weights and biases, updated as soon as a tile of their gradient is summed up.
+pub(super) struct Update<'a, W, R, const SLOTS: usize> {
+    parameters: &'a mut [W],
+    slots: &'a mut [[W; SLOTS]],
+    mask: &'a [u32],
+    rule: R,
+    /// What an update multiplies weights by, biases, and the last of a row that ends in a bias.
+    keep: W,
+    keep_biases: W,
+    keep_end: W,
+    /// The row that has the biases, or the number of vectors in a row that ends in one.
+    row_of_biases: usize,
+    end_of_row: usize,
+    /// Vectors of a row.
+    blocks: usize,
+}
+
+impl<'a, W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Update<'a, W, R, SLOTS> {
+    /// Of parameters, slots and masks that begin with the layer's; `keep` is for weights and biases.
+    #[inline(always)]
+    pub(super) fn new(
+        layer: &PackedLayer,
+        parameters: &'a mut [W],
+        slots: &'a mut [[W; SLOTS]],
+        mask: &'a [u32],
+        rule: R,
+        (keep, keep_biases): (f32, f32),
+    ) -> Self {
+        let PackedLayer { inputs, turned, blocks, .. } = *layer;
+        let mut end = [keep; MOST_LANES];
+        end[inputs % W::LANES] = keep_biases;
+        Self {
+            parameters,
+            slots,
+            mask,
+            rule,
+            keep: W::splat(keep),
+            keep_biases: W::splat(keep_biases),
+            keep_end: W::load(&end),
+            row_of_biases: if turned { usize::MAX } else { inputs },
+            end_of_row: if turned { blocks } else { usize::MAX },
+            blocks,
+        }
+    }
+}
+
+impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R, SLOTS> {
+    #[inline(always)]
+    fn first(&self, _r: usize) -> W {
+        W::splat(0.0)
+    }
+
+    #[inline(always)]
+    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [W; WIDTH]) {
+        let start = r * self.blocks + v;
+        let parameters = &mut self.parameters[start..][..WIDTH];
+        let slots = &mut self.slots[start..][..WIDTH];
+        let keep = if r == self.row_of_biases { self.keep_biases } else { self.keep };
+        let keep_end = if v + WIDTH == self.end_of_row { self.keep_end } else { keep };
+        for w in 0..WIDTH {
+            let gradient = match self.mask.get(start + w) {
+                Some(&live) => sums[w].keep(live),
+                None => sums[w],
+            };
+            let keep = if w + 1 == WIDTH { keep_end } else { keep };
+            parameters[w] = self.rule.update(parameters[w], &mut slots[w], gradient, keep);
+        }
+    }
+}
