@@ -9,7 +9,7 @@
 //! stands one that always gives 1, so that the biases' gradient is a row of the weights': by itself
 //! it would be a chain of additions that each wait for the one before.
 
-use super::products::{Columns, Left, Stored, product};
+use super::products::{Columns, Rows, Steps, Stored, product};
 use super::simd::{Simd, Square, numbers, numbers_mut, zeros};
 use super::units::activate;
 use super::window::load;
@@ -37,24 +37,24 @@ pub(super) struct PackedLayer {
     pub(super) activation: Activation,
 }
 
-/// The rows of a matrix, padded.
+/// A matrix whose rows are padded.
 #[derive(Clone, Copy)]
-struct Rows {
-    count: usize,
+struct Matrix {
+    rows: usize,
     lanes: usize,
     blocks: usize,
 }
 
-impl Rows {
+impl Matrix {
     #[inline(always)]
-    fn new<S: Square>(count: usize, columns: usize) -> Self {
+    fn new<S: Square>(rows: usize, columns: usize) -> Self {
         let lanes = if columns <= S::Half::LANES { S::Half::LANES } else { S::LANES };
-        Self { count, lanes, blocks: columns.div_ceil(lanes) }
+        Self { rows, lanes, blocks: columns.div_ceil(lanes) }
     }
 
     /// Numbers in all, padding and all.
     fn numbers(self) -> usize {
-        self.count * self.blocks * self.lanes
+        self.rows * self.blocks * self.lanes
     }
 }
 
@@ -72,11 +72,11 @@ impl<S: Square> Packed<S> {
         for (layer, &activation) in network.layers().zip(network.activations()) {
             let (inputs, outputs) = (layer.inputs, layer.outputs);
             let (upright, across) =
-                (Rows::new::<S>(inputs + 1, outputs), Rows::new::<S>(outputs, inputs + 1));
+                (Matrix::new::<S>(inputs + 1, outputs), Matrix::new::<S>(outputs, inputs + 1));
             // The first layer alone hears what stands in rows anyhow.
             let turned = layers.is_empty() && across.numbers() <= upright.numbers();
-            let Rows { count, lanes, blocks } = if turned { across } else { upright };
-            let end = start + (count * blocks * lanes).div_ceil(S::LANES);
+            let Matrix { rows, lanes, blocks } = if turned { across } else { upright };
+            let end = start + (rows * blocks * lanes).div_ceil(S::LANES);
             let place = PackedLayer {
                 inputs,
                 outputs,
@@ -162,15 +162,15 @@ impl<S: Square> Packed<S> {
             let (numbers, row) = (self.numbers(layer), layer.row());
             let heard = layer.heard(inputs, before, vectors);
             let shape = (layer.outputs, layer.inputs, vectors);
-            // Each case by itself: a step of 1 that the compiler knows of saves registers.
             if layer.turned {
-                let left = Left { numbers, row, step: 1 };
-                let first = Some((&numbers[layer.inputs..], row));
-                product::<S, false>(left, heard, shape, &mut Stored { first, to: own, vectors });
+                let left = Steps { numbers, stride: row };
+                let sums =
+                    Stored { first: Some((&numbers[layer.inputs..], row)), to: own, vectors };
+                product::<S, _, false, _>(left, heard, shape, sums);
             } else {
-                let left = Left { numbers, row: 1, step: row };
+                let left = Rows { numbers, stride: row };
                 let first = Some((&numbers[layer.inputs * row..], 1));
-                product::<S, false>(left, heard, shape, &mut Stored { first, to: own, vectors });
+                product::<S, _, false, _>(left, heard, shape, Stored { first, to: own, vectors });
             }
             activate(layer.activation, own, vectors);
             after[..vectors].fill(S::splat(1.0));

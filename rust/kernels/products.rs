@@ -6,18 +6,32 @@
 //! multiplications outnumber its loads; each sum is alone in its lane, from the first index to the
 //! last.
 
-use super::simd::{MOST_LANES, Simd, Square, numbers};
+use std::marker::PhantomData;
+
+use super::simd::{MOST_LANES, Simd, Square, Work, numbers};
 
 /// The most rows that a tile has.
 const MOST_ROWS: usize = 8;
 
-/// The left factor of a product: the number of row `r` at step `k` stands at
-/// `r · row + k · step`.
+/// The left factor of a product. The number of row `r` at step `k` stands at `r + k · stride` if the
+/// `ROWS` are adjacent, else at `r · stride + k`: as a matter of type, since what the compiler knows of
+/// saves registers.
 #[derive(Clone, Copy)]
-pub(super) struct Left<'a> {
+pub(super) struct Left<'a, const ROWS: bool> {
     pub(super) numbers: &'a [f32],
-    pub(super) row: usize,
-    pub(super) step: usize,
+    pub(super) stride: usize,
+}
+
+/// Of adjacent steps.
+pub(super) type Steps<'a> = Left<'a, false>;
+/// Of adjacent rows.
+pub(super) type Rows<'a> = Left<'a, true>;
+
+impl<const ROWS: bool> Left<'_, ROWS> {
+    #[inline(always)]
+    fn place(self, r: usize, k: usize) -> usize {
+        if ROWS { r + k * self.stride } else { r * self.stride + k }
+    }
 }
 
 /// Columns of numbers, which need not begin with a vector: number `n` of column `c` stands at
@@ -54,55 +68,72 @@ pub(super) trait Sums<S: Simd> {
 /// steps, each of which is a column of `right`, of which the first `vectors` are used; not more than
 /// one if only ONE is compiled for.
 #[inline(always)]
-pub(super) fn product<S: Simd, const ONE: bool>(
-    left: Left<'_>,
+pub(super) fn product<S: Square, T: Sums<S>, const ONE: bool, const ROWS: bool>(
+    left: Left<'_, ROWS>,
     right: Columns<'_>,
-    (rows, steps, vectors): (usize, usize, usize),
-    sums: &mut impl Sums<S>,
+    shape: (usize, usize, usize),
+    sums: T,
 ) {
-    // What the unchecked reads below rest on.
-    let before = steps.saturating_sub(1);
-    assert!(rows > 0 && (rows - 1) * left.row + before * left.step < left.numbers.len());
-    assert!(before * right.step + vectors * S::LANES <= right.numbers.len());
-    assert!(!ONE || vectors == 1);
-    // A single vector leaves registers for more rows.
-    let most = if vectors == 1 { MOST_ROWS } else { S::TILE_ROWS };
-    let mut r = 0;
-    while r < rows {
-        // The last two tiles are of like height, without a division.
-        let rest = rows - r;
-        let height = if rest >= 2 * most {
-            most
-        } else if rest > most {
-            rest.div_ceil(2)
-        } else {
-            rest
-        };
-        macro_rules! tiles {
+    S::apart(Product::<S, T, ONE, ROWS> { left, right, shape, sums, of: PhantomData });
+}
+
+/// A product to be worked out.
+struct Product<'a, S, T, const ONE: bool, const ROWS: bool> {
+    left: Left<'a, ROWS>,
+    right: Columns<'a>,
+    shape: (usize, usize, usize),
+    sums: T,
+    of: PhantomData<S>,
+}
+
+impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_, S, T, ONE, ROWS> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { left, right, shape: (rows, steps, vectors), mut sums, .. } = self;
+        // What the unchecked reads below rest on.
+        let before = steps.saturating_sub(1);
+        assert!(rows > 0 && left.place(rows - 1, before) < left.numbers.len());
+        assert!(before * right.step + vectors * S::LANES <= right.numbers.len());
+        assert!(!ONE || vectors == 1);
+        // A single vector leaves registers for more rows.
+        let most = if vectors == 1 { MOST_ROWS } else { S::TILE_ROWS };
+        let mut r = 0;
+        while r < rows {
+            // The last two tiles are of like height, without a division.
+            let rest = rows - r;
+            let height = if rest >= 2 * most {
+                most
+            } else if rest > most {
+                rest.div_ceil(2)
+            } else {
+                rest
+            };
+            macro_rules! tiles {
             ($($height:literal),*) => {
                 match height {
                     $($height => {
                         let mut v = 0;
                         while !ONE && v + 2 <= vectors {
-                            tile::<S, $height, 2>(left, right, (r, v), steps, sums);
+                            tile::<S, $height, 2, ROWS>(left, right, (r, v), steps, &mut sums);
                             v += 2;
                         }
                         if v < vectors {
-                            tile::<S, $height, 1>(left, right, (r, v), steps, sums);
+                            tile::<S, $height, 1, ROWS>(left, right, (r, v), steps, &mut sums);
                         }
                     })*
                     _ => unreachable!("a tile has at most 8 rows"),
                 }
             };
         }
-        tiles!(1, 2, 3, 4, 5, 6, 7, 8);
-        r += height;
+            tiles!(1, 2, 3, 4, 5, 6, 7, 8);
+            r += height;
+        }
     }
 }
 
 #[inline(always)]
-fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize>(
-    left: Left<'_>,
+fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: bool>(
+    left: Left<'_, ROWS>,
     right: Columns<'_>,
     (r, v): (usize, usize),
     steps: usize,
@@ -126,7 +157,7 @@ fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize>(
             // SAFETY: `r + h < rows` and `k < steps`; `product` has asserted that the last of
             // these places is within `left`.
             #[allow(unsafe_code, reason = "kernel file")]
-            let number = unsafe { left.numbers.get_unchecked((r + h) * left.row + k * left.step) };
+            let number = unsafe { left.numbers.get_unchecked(left.place(r + h, k)) };
             let number = S::splat(*number);
             for w in 0..WIDTH {
                 sum[h][w] = number.mul_add(row[w], sum[h][w]);

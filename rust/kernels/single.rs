@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::Orders;
 use super::loss::{output_gradient, weighted_loss};
 use super::packed::{Packed, PackedLayer};
-use super::products::{Columns, Left, Stored, product, rows};
+use super::products::{Columns, Steps, Stored, product, rows};
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch, zeros};
 use super::units::times_derivatives;
@@ -211,11 +211,10 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
                 let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
                 let heard_deltas = &mut heard_deltas[span.clone()];
                 // Only the first layer's matrix may be turned.
-                let left =
-                    Left { numbers: self.network.numbers(&layer), row: layer.row(), step: 1 };
+                let left = Steps { numbers: self.network.numbers(&layer), stride: layer.row() };
                 let shape = (layer.inputs, layer.outputs, vectors);
-                let mut sums = Stored { first: None, to: heard_deltas, vectors };
-                product::<S, false>(left, Columns::of(deltas, vectors), shape, &mut sums);
+                let sums = Stored { first: None, to: heard_deltas, vectors };
+                product::<S, _, false, _>(left, Columns::of(deltas, vectors), shape, sums);
                 let activation = self.network.layers[index - 1].activation;
                 times_derivatives(activation, &desk.units[span], heard_deltas);
             }
@@ -241,7 +240,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         let deltas = &desk.deltas[layer.units * vectors..][..outputs * vectors];
         let slots = &mut self.slots[layer.start * SLOTS..layer.end * SLOTS];
         let masks = layer.start * (S::LANES / S::Half::LANES);
-        let mut update = Update::new(
+        let update = Update::new(
             layer,
             narrowed_mut(&mut self.network.parameters[layer.start..layer.end]),
             narrowed_mut(slots).as_chunks_mut().0,
@@ -249,7 +248,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             rule,
             self.rates[0].keep,
         );
-        let (numbers, row, right, rows) = if turned {
+        let (numbers, stride, right, rows) = if turned {
             (numbers(deltas), vectors * S::LANES, window.input_rows(start), outputs)
         } else {
             let delta_rows = narrowed_mut::<S, W>(&mut desk.delta_rows);
@@ -258,7 +257,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             let heard = layer.heard(window.inputs(start), &desk.units, vectors);
             (heard.numbers, heard.step, Columns::of(delta_rows, blocks), inputs + 1)
         };
-        let left = Left { numbers, row, step: 1 };
-        product::<W, ONE>(left, right, (rows, batch.rows.len(), blocks), &mut update);
+        let shape = (rows, batch.rows.len(), blocks);
+        product::<W, _, ONE, _>(Steps { numbers, stride }, right, shape, update);
     }
 }

@@ -70,6 +70,15 @@ pub(crate) trait Square: Simd {
     type Half: Square;
     /// Takes `LANES` vectors as the rows of a square and turns it over its diagonal.
     fn transpose(square: &mut [Self]);
+    /// Does some work in a function of its own, compiled with this type's instructions: a compiler is
+    /// at its best, and quickest, where functions are small.
+    fn apart(work: impl Work);
+}
+
+/// Work for [`Square::apart`]; `run` must be `#[inline(always)]`, as must be whatever it calls.
+pub(crate) trait Work {
+    /// Does the work.
+    fn run(self);
 }
 
 /// Vectors as the numbers in them.

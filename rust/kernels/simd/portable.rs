@@ -1,6 +1,6 @@
 //! Vectors for any target: arrays, whose loops the compiler turns into what the target has.
 
-use super::{Simd, Square};
+use super::{Simd, Square, Work};
 
 /// Eight numbers.
 #[derive(Clone, Copy)]
@@ -120,6 +120,11 @@ unsafe impl Simd for Portable {
 
 impl Square for Portable {
     type Half = Self;
+
+    #[inline(never)]
+    fn apart(work: impl Work) {
+        work.run();
+    }
 
     #[inline(always)]
     fn transpose(square: &mut [Self]) {

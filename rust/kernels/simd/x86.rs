@@ -22,7 +22,7 @@ use std::arch::x86_64::{
     _mm512_xor_si512,
 };
 
-use super::{Simd, Square};
+use super::{Simd, Square, Work};
 
 /// Eight numbers, with AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -124,6 +124,16 @@ unsafe impl Simd for Avx2 {
 
 impl Square for Avx2 {
     type Half = Self;
+
+    #[inline(always)]
+    fn apart(work: impl Work) {
+        #[target_feature(enable = "avx2,fma")]
+        #[inline(never)]
+        fn run(work: impl Work) {
+            work.run();
+        }
+        unsafe { run(work) }
+    }
 
     #[inline(always)]
     fn transpose(square: &mut [Self]) {
@@ -244,6 +254,16 @@ unsafe impl Simd for Avx512 {
 
 impl Square for Avx512 {
     type Half = Avx2;
+
+    #[inline(always)]
+    fn apart(work: impl Work) {
+        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+        #[inline(never)]
+        fn run(work: impl Work) {
+            work.run();
+        }
+        unsafe { run(work) }
+    }
 
     #[inline(always)]
     fn transpose(square: &mut [Self]) {
