@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::kernels::{Kernel, Simd, Square, dispatch};
+use crate::kernels::{Kernel, Matrix, Simd, Square, dispatch};
 use crate::lanes::{ROW, WHOLE, groups, joined, shape, weights};
 use crate::member::Member;
 use crate::network::Activation;
@@ -25,9 +25,9 @@ const LARGE: usize = 131_072;
 /// Rows that costs are for.
 const ROWS: u64 = 256;
 /// What a batch costs each layer besides its sums, in multiply-adds of a vector.
-const LAYER: u64 = 350;
+const LAYER: u64 = 400;
 /// What the update of a vector of parameters costs with Adam, in the same unit.
-const ADAM_UPDATE: u64 = 6;
+const ADAM_UPDATE: u64 = 8;
 /// What a group's row costs for each half vector of parameters, in the same unit.
 const HALF_UPDATE: f64 = 3.0;
 /// Members who share a window of rows: for so many, fetching it is a small part of the work.
@@ -157,20 +157,21 @@ fn class(member: &Member, rows: usize) -> (Vec<Activation>, usize, bool) {
 /// What training a member by `ROWS` rows costs with rows in the lanes, in multiply-adds of a vector.
 ///
 /// Fitted to 160 networks of up to two hidden layers and 64 units, batches of 8 to 64: times are within
-/// 22 % of it (standard deviation), where weights alone were wrong by a factor of 2.6.
+/// 26 % of it (standard deviation), where weights alone were wrong by a factor of 2.6.
 fn cost(member: &Member, rows: usize) -> u64 {
-    let (lanes, _) = dispatch(Lanes);
+    let lanes = dispatch(Lanes);
     let batch_size = member.batch_size(rows);
-    let vectors = batch_size.div_ceil(lanes);
+    let vectors = batch_size.div_ceil(lanes.0);
     let update = if member.adam() { ADAM_UPDATE } else { 1 };
     let layers = member.network.topology().windows(2).enumerate();
     let batch: u64 = layers
         .map(|(index, layer)| {
-            let (inputs, outputs) = (layer[0] as u64, layer[1] as u64);
+            let (inputs, outputs) = (layer[0], layer[1]);
             let ways = if index > 0 { 2 } else { 1 };
-            let parameters = (inputs + 1) * outputs.div_ceil(lanes as u64);
-            let sums = ways * inputs * outputs * vectors as u64;
-            LAYER + sums + parameters * (batch_size as u64 + update)
+            let sums = ways * inputs * outputs * vectors;
+            let parameters = Matrix::of((inputs, outputs), index == 0, lanes).numbers();
+            let updates = parameters as u64 * (batch_size as u64 + update);
+            LAYER + sums as u64 + updates / lanes.0 as u64
         })
         .sum();
     batch * ROWS / batch_size as u64

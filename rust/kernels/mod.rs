@@ -34,7 +34,7 @@ mod zeros;
 pub(crate) use ahead::Nonzeros;
 pub(crate) use groups::Groups;
 pub(crate) use loss::{row_loss, surprise};
-pub(crate) use packed::outputs;
+pub(crate) use packed::{Matrix, outputs};
 #[cfg(feature = "python")]
 pub(crate) use peak::peak;
 pub(crate) use rules::{Adam, Rates, Rule, Sgd};

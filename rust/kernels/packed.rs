@@ -37,23 +37,39 @@ pub(super) struct PackedLayer {
     pub(super) activation: Activation,
 }
 
-/// A matrix whose rows are padded.
+/// How a layer's weights and biases stand, as a matrix whose rows are padded.
 #[derive(Clone, Copy)]
-struct Matrix {
+pub(crate) struct Matrix {
+    /// Whether a row has the weights of one output, and its bias, rather than those of one input.
+    turned: bool,
     rows: usize,
+    /// Numbers of the vectors in which rows stand.
     lanes: usize,
+    /// Such vectors of a row.
     blocks: usize,
 }
 
 impl Matrix {
+    /// The smaller one for a layer, which may be turned if it is the `first`: that alone hears what
+    /// stands in rows anyhow. Lanes are those of a whole vector and of a half.
     #[inline(always)]
-    fn new<S: Square>(rows: usize, columns: usize) -> Self {
-        let lanes = if columns <= S::Half::LANES { S::Half::LANES } else { S::LANES };
-        Self { rows, lanes, blocks: columns.div_ceil(lanes) }
+    pub(crate) fn of(
+        (inputs, outputs): (usize, usize),
+        first: bool,
+        (whole, half): (usize, usize),
+    ) -> Self {
+        let padded = |turned, rows, columns: usize| {
+            let lanes = if columns <= half { half } else { whole };
+            Self { turned, rows, lanes, blocks: columns.div_ceil(lanes) }
+        };
+        let upright = padded(false, inputs + 1, outputs);
+        let turned = padded(true, outputs, inputs + 1);
+        if first && turned.numbers() <= upright.numbers() { turned } else { upright }
     }
 
     /// Numbers in all, padding and all.
-    fn numbers(self) -> usize {
+    #[inline(always)]
+    pub(crate) fn numbers(self) -> usize {
         self.rows * self.blocks * self.lanes
     }
 }
@@ -71,13 +87,11 @@ impl<S: Square> Packed<S> {
         let mut layers = Vec::with_capacity(network.activations().len());
         for (layer, &activation) in network.layers().zip(network.activations()) {
             let (inputs, outputs) = (layer.inputs, layer.outputs);
-            let (upright, across) =
-                (Matrix::new::<S>(inputs + 1, outputs), Matrix::new::<S>(outputs, inputs + 1));
-            // The first layer alone hears what stands in rows anyhow.
-            let turned = layers.is_empty() && across.numbers() <= upright.numbers();
-            let Matrix { rows, lanes, blocks } = if turned { across } else { upright };
-            let end = start + (rows * blocks * lanes).div_ceil(S::LANES);
-            let place = PackedLayer {
+            let lanes = (S::LANES, S::Half::LANES);
+            let matrix = Matrix::of((inputs, outputs), layers.is_empty(), lanes);
+            let end = start + matrix.numbers().div_ceil(S::LANES);
+            let Matrix { turned, lanes, blocks, .. } = matrix;
+            layers.push(PackedLayer {
                 inputs,
                 outputs,
                 turned,
@@ -88,8 +102,7 @@ impl<S: Square> Packed<S> {
                 units,
                 before,
                 activation,
-            };
-            layers.push(place);
+            });
             before = units;
             units += outputs + 1;
             start = end;

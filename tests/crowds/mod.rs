@@ -30,7 +30,8 @@ pub fn problems() -> impl Strategy<Value = (Dataset, Member)> {
     // Batches of several vectors, and a last one of fewer.
     let rows = prop_oneof![3 => 4..40_usize, 1 => 40..100_usize];
     let flags = (prop::bool::ANY, prop::bool::ANY);
-    let data = (rows, 1..=20_usize, 1..=10_usize, flags, zeros());
+    let columns = prop_oneof![4 => 1..=20_usize, 1 => 20..=50_usize];
+    let data = (rows, columns, 1..=10_usize, flags, zeros());
     let density = prop_oneof![Just(1.0), 0.0..1.0];
     (common::shapes(), data, density, hyperparameters(), any::<u64>()).prop_map(problem)
 }
