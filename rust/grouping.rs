@@ -30,6 +30,8 @@ const LAYER: u64 = 400;
 const ADAM_UPDATE: u64 = 8;
 /// What a group's row costs for each half vector of parameters, in the same unit.
 const HALF_UPDATE: f64 = 3.0;
+/// What Adam adds to that for each batch: a guess.
+const HALF_ADAM_UPDATE: f64 = 3.0;
 /// Members who share a window of rows: for so many, fetching it is a small part of the work.
 const COMPANY: usize = 8;
 /// Teams of each update rule that a thread has at the most, if they fit the cache.
@@ -159,9 +161,9 @@ fn class(member: &Member, rows: usize) -> (Vec<Activation>, usize, bool) {
 /// Fitted to 160 networks of up to two hidden layers and 64 units, batches of 8 to 64: times are within
 /// 26 % of it (standard deviation), where weights alone were wrong by a factor of 2.6.
 fn cost(member: &Member, rows: usize) -> u64 {
-    let lanes = dispatch(Lanes);
+    let (whole, half) = dispatch(Lanes);
     let batch_size = member.batch_size(rows);
-    let vectors = batch_size.div_ceil(lanes.0);
+    let vectors = batch_size.div_ceil(whole);
     let update = if member.adam() { ADAM_UPDATE } else { 1 };
     let layers = member.network.topology().windows(2).enumerate();
     let batch: u64 = layers
@@ -169,9 +171,9 @@ fn cost(member: &Member, rows: usize) -> u64 {
             let (inputs, outputs) = (layer[0], layer[1]);
             let ways = if index > 0 { 2 } else { 1 };
             let sums = ways * inputs * outputs * vectors;
-            let parameters = Matrix::of((inputs, outputs), index == 0, lanes).numbers();
-            let updates = parameters as u64 * (batch_size as u64 + update);
-            LAYER + sums as u64 + updates / lanes.0 as u64
+            let matrix = Matrix::of((inputs, outputs), index == 0, (whole, half));
+            let updates = matrix.numbers() as u64 * (batch_size as u64 + update);
+            LAYER + sums as u64 + updates / whole as u64
         })
         .sum();
     batch * ROWS / batch_size as u64
@@ -181,8 +183,8 @@ fn cost(member: &Member, rows: usize) -> u64 {
 fn group_cost(members: &[&mut Member], rows: usize) -> u64 {
     let (_, half) = dispatch(Lanes);
     let parameters = weights(shape(members).into_iter()) + ROW;
-    let update = if members[0].adam() { ADAM_UPDATE } else { 0 };
-    let one = HALF_UPDATE + 0.5 * update as f64 / members[0].batch_size(rows) as f64;
+    let update = if members[0].adam() { HALF_ADAM_UPDATE } else { 0.0 };
+    let one = HALF_UPDATE + update / members[0].batch_size(rows) as f64;
     let one = if members.len() <= half { one } else { one * WHOLE };
     (parameters as f64 * one) as u64 * ROWS
 }

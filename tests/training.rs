@@ -22,6 +22,11 @@ fn go() -> AtomicBool {
     AtomicBool::new(false)
 }
 
+/// Fewer where `every_instruction_set_equals_the_plain_twin` asks.
+fn cases() -> u32 {
+    if std::env::var_os("APBT_RS_INSTRUCTIONS").is_some() { 100 } else { 1000 }
+}
+
 fn equals_the_plain_twin_on_any_threads(
     dataset: &Dataset,
     members: &[Member],
@@ -42,7 +47,7 @@ fn equals_the_plain_twin_on_any_threads(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn training_equals_the_plain_twin((dataset, member) in problems(), epochs in 1..4_u64) {
@@ -269,6 +274,19 @@ fn hash_of_turns() -> u64 {
 fn print_hash_of_trained() {
     let others = [hash_of_groups(), hash_of_turns()];
     println!("trained {:?} {others:?}", PAIRS.map(hash_of_trained));
+}
+
+#[test]
+fn every_instruction_set_equals_the_plain_twin() {
+    for instructions in ["baseline", "avx2"] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["the_plain_twin", "--skip", "every_instruction_set"])
+            .env("APBT_RS_INSTRUCTIONS", instructions)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("4 passed"), "{instructions}: {told}");
+    }
 }
 
 #[test]

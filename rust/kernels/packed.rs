@@ -13,6 +13,7 @@ use super::products::{Columns, Rows, Steps, Stored, product};
 use super::simd::{Simd, Square, numbers, numbers_mut, zeros};
 use super::units::activate;
 use super::window::load;
+use crate::lanes::WHOLE;
 use crate::network::{Activation, Network};
 
 /// Where one layer stands; offsets of parameters count whole vectors.
@@ -50,7 +51,7 @@ pub(crate) struct Matrix {
 }
 
 impl Matrix {
-    /// The smaller one for a layer, which may be turned if it is the `first`: that alone hears what
+    /// The one of less work for a layer, which may be turned if it is the `first`: that alone hears what
     /// stands in rows anyhow. Lanes are those of a whole vector and of a half.
     #[inline(always)]
     pub(crate) fn of(
@@ -64,7 +65,15 @@ impl Matrix {
         };
         let upright = padded(false, inputs + 1, outputs);
         let turned = padded(true, outputs, inputs + 1);
-        if first && turned.numbers() <= upright.numbers() { turned } else { upright }
+        let less = turned.halves(whole) <= upright.halves(whole);
+        if first && less { turned } else { upright }
+    }
+
+    /// Vectors in all, a whole one counting as the halves that it costs.
+    #[inline(always)]
+    fn halves(self, whole: usize) -> f64 {
+        let one = if self.lanes == whole { WHOLE } else { 1.0 };
+        (self.rows * self.blocks) as f64 * one
     }
 
     /// Numbers in all, padding and all.
@@ -78,17 +87,22 @@ impl Matrix {
 pub(super) struct Packed<S> {
     pub(super) layers: Vec<PackedLayer>,
     pub(super) parameters: Vec<S>,
+    /// Whether some layer's rows stand in whole vectors, and in halves.
+    pub(super) wholes: bool,
+    pub(super) halves: bool,
 }
 
 impl<S: Square> Packed<S> {
+    /// For training, or else for the way forward alone, where a turned matrix has no use.
     #[inline(always)]
-    pub(super) fn new(network: &Network) -> Self {
+    pub(super) fn new(network: &Network, training: bool) -> Self {
         let (mut start, mut units, mut before) = (0, 0, 0);
         let mut layers = Vec::with_capacity(network.activations().len());
         for (layer, &activation) in network.layers().zip(network.activations()) {
             let (inputs, outputs) = (layer.inputs, layer.outputs);
             let lanes = (S::LANES, S::Half::LANES);
-            let matrix = Matrix::of((inputs, outputs), layers.is_empty(), lanes);
+            let first = training && layers.is_empty();
+            let matrix = Matrix::of((inputs, outputs), first, lanes);
             let end = start + matrix.numbers().div_ceil(S::LANES);
             let Matrix { turned, lanes, blocks, .. } = matrix;
             layers.push(PackedLayer {
@@ -107,7 +121,9 @@ impl<S: Square> Packed<S> {
             units += outputs + 1;
             start = end;
         }
-        let mut packed = Self { layers, parameters: zeros(start) };
+        let has = |lanes: usize| layers.iter().any(|layer: &PackedLayer| layer.lanes == lanes);
+        let (wholes, halves) = (has(S::LANES), S::Half::LANES < S::LANES && has(S::Half::LANES));
+        let mut packed = Self { layers, parameters: Vec::new(), wholes, halves };
         packed.parameters = packed.pack([network.parameters()]);
         packed
     }
@@ -121,7 +137,7 @@ impl<S: Square> Packed<S> {
     /// vectors padded with zeros: where the parameters have one vector, there is one of each kind.
     #[inline(always)]
     pub(super) fn pack<const KINDS: usize>(&self, values: [&[f32]; KINDS]) -> Vec<S> {
-        let mut padded = zeros(self.parameters.len() * KINDS);
+        let mut padded = zeros(self.layers.last().map_or(0, |layer| layer.end) * KINDS);
         for (kind, mut rest) in values.into_iter().enumerate() {
             for (start, count) in self.places(kind, KINDS) {
                 let (first, others) = rest.split_at(count);
@@ -172,18 +188,23 @@ impl<S: Square> Packed<S> {
         for layer in &self.layers {
             let (before, own) = units.split_at_mut(layer.units * vectors);
             let (own, after) = own.split_at_mut(layer.outputs * vectors);
-            let (numbers, row) = (self.numbers(layer), layer.row());
+            let (numbers, row) = (self.numbers(layer), layer.row_width());
             let heard = layer.heard(inputs, before, vectors);
             let shape = (layer.outputs, layer.inputs, vectors);
             if layer.turned {
                 let left = Steps { numbers, stride: row };
                 let sums =
                     Stored { first: Some((&numbers[layer.inputs..], row)), to: own, vectors };
-                product::<S, _, false, _>(left, heard, shape, sums);
+                product::<S, S, _, false, _>(left, heard, shape, sums);
             } else {
                 let left = Rows { numbers, stride: row };
                 let first = Some((&numbers[layer.inputs * row..], 1));
-                product::<S, _, false, _>(left, heard, shape, Stored { first, to: own, vectors });
+                product::<S, S, _, false, _>(
+                    left,
+                    heard,
+                    shape,
+                    Stored { first, to: own, vectors },
+                );
             }
             activate(layer.activation, own, vectors);
             after[..vectors].fill(S::splat(1.0));
@@ -199,9 +220,9 @@ impl<S: Square> Packed<S> {
 }
 
 impl PackedLayer {
-    /// Numbers of a row.
+    /// Numbers of a row, padding and all.
     #[inline(always)]
-    pub(super) fn row(&self) -> usize {
+    pub(super) fn row_width(&self) -> usize {
         self.blocks * self.lanes
     }
 
@@ -233,7 +254,7 @@ pub(crate) fn outputs<'a, S: Square>(
     if rows.len() == 0 {
         return;
     }
-    let packed = Packed::<S>::new(network);
+    let packed = Packed::<S>::new(network, false);
     let (vectors, width) = (ROWS.min(rows.len()).div_ceil(S::LANES), network.outputs());
     let mut inputs: Vec<S> = zeros(network.inputs() * vectors);
     let mut units = zeros(packed.units() * vectors);

@@ -65,16 +65,17 @@ pub(super) trait Sums<S: Simd> {
 }
 
 /// `sums[r, v] = first(r) + Σ_k left[r, k] · right[v, k]`, in the order of k: `rows` rows, `steps`
-/// steps, each of which is a column of `right`, of which the first `vectors` are used; not more than
-/// one if only ONE is compiled for.
+/// steps, each of which is a column of `right`, of which the first `vectors` vectors of the type `W`
+/// are used: a single one, if the product is compiled for `ONE`. `W` is `S` or its half, and `S` names
+/// the instructions.
 #[inline(always)]
-pub(super) fn product<S: Square, T: Sums<S>, const ONE: bool, const ROWS: bool>(
+pub(super) fn product<S: Square, W: Simd, T: Sums<W>, const ONE: bool, const ROWS: bool>(
     left: Left<'_, ROWS>,
     right: Columns<'_>,
     shape: (usize, usize, usize),
     sums: T,
 ) {
-    S::apart(Product::<S, T, ONE, ROWS> { left, right, shape, sums, of: PhantomData });
+    S::apart(Product::<W, T, ONE, ROWS> { left, right, shape, sums, of: PhantomData });
 }
 
 /// A product to be worked out.
@@ -99,7 +100,7 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
         let most = if vectors == 1 { MOST_ROWS } else { S::TILE_ROWS };
         let mut r = 0;
         while r < rows {
-            // The last two tiles are of like height, without a division.
+            // As by `layout::evenly` the last two tiles are of like height, but without its divisions.
             let rest = rows - r;
             let height = if rest >= 2 * most {
                 most
@@ -147,14 +148,14 @@ fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: bool>(
         let mut row = [S::splat(0.0); WIDTH];
         for w in 0..WIDTH {
             let start = k * right.step + (v + w) * S::LANES;
-            // SAFETY: `v + w < vectors` and `k < steps`; `product` has asserted that the last of
+            // SAFETY: `v + w < vectors` and `k < steps`; `Product::run` has asserted that the last of
             // these vectors is within `right`.
             #[allow(unsafe_code, reason = "kernel file")]
             let vector = unsafe { right.numbers.get_unchecked(start..start + S::LANES) };
             row[w] = S::load(vector);
         }
         for h in 0..HEIGHT {
-            // SAFETY: `r + h < rows` and `k < steps`; `product` has asserted that the last of
+            // SAFETY: `r + h < rows` and `k < steps`; `Product::run` has asserted that the last of
             // these places is within `left`.
             #[allow(unsafe_code, reason = "kernel file")]
             let number = unsafe { left.numbers.get_unchecked(left.place(r + h, k)) };

@@ -59,7 +59,8 @@ impl<S: Square> Desk<S> {
     ) -> Self {
         let (mut units, mut blocks, mut vectors) = (0, 0, 0);
         for member in members {
-            let wide = member.network.layers.iter().map(|layer| layer.blocks).max().unwrap_or(0);
+            let upright = member.network.layers.iter().filter(|layer| !layer.turned);
+            let wide = upright.map(|layer| layer.blocks).max().unwrap_or(0);
             let high = member.batch_size().div_ceil(S::LANES);
             units = units.max(member.network.units() * high);
             blocks = blocks.max(wide * high);
@@ -96,7 +97,7 @@ pub(super) struct Single<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
 impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
     #[inline(always)]
     pub(super) fn new(member: &Member, rates: Rates) -> Self {
-        let network = Packed::<S>::new(&member.network);
+        let network = Packed::<S>::new(&member.network, true);
         let kinds = std::array::from_fn::<_, SLOTS, _>(|slot| &member.optimizer.slots[slot][..]);
         let slots = network.pack(kinds);
         let mut mask = Vec::new();
@@ -196,8 +197,13 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
     #[inline(always)]
     pub(super) fn backward(&mut self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &mut Desk<S>) {
         self.steps += 1;
-        self.rule.begin_step(&self.rates, self.steps);
-        self.half_rule.begin_step(&self.rates, self.steps);
+        // Most small networks have halves alone, large ones none or few.
+        if self.network.wholes {
+            self.rule.begin_step(&self.rates, self.steps);
+        }
+        if self.network.halves {
+            self.half_rule.begin_step(&self.rates, self.steps);
+        }
         let Batch { vectors, soon, .. } = *batch;
         let part = soon.len().div_ceil(self.network.layers.len());
         for index in (0..self.network.layers.len()).rev() {
@@ -211,13 +217,15 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
                 let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
                 let heard_deltas = &mut heard_deltas[span.clone()];
                 // Only the first layer's matrix may be turned.
-                let left = Steps { numbers: self.network.numbers(&layer), stride: layer.row() };
+                let left =
+                    Steps { numbers: self.network.numbers(&layer), stride: layer.row_width() };
                 let shape = (layer.inputs, layer.outputs, vectors);
                 let sums = Stored { first: None, to: heard_deltas, vectors };
-                product::<S, _, false, _>(left, Columns::of(deltas, vectors), shape, sums);
+                product::<S, S, _, false, _>(left, Columns::of(deltas, vectors), shape, sums);
                 let activation = self.network.layers[index - 1].activation;
                 times_derivatives(activation, &desk.units[span], heard_deltas);
             }
+            // Where there are no halves, nothing is compiled for them.
             if S::LANES == S::Half::LANES || layer.lanes == S::LANES {
                 self.update::<S, R, false>(self.rule, &layer, batch, desk);
             } else {
@@ -248,7 +256,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             rule,
             self.rates[0].keep,
         );
-        let (numbers, stride, right, rows) = if turned {
+        let (left, stride, right, height) = if turned {
             (numbers(deltas), vectors * S::LANES, window.input_rows(start), outputs)
         } else {
             let delta_rows = narrowed_mut::<S, W>(&mut desk.delta_rows);
@@ -257,7 +265,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             let heard = layer.heard(window.inputs(start), &desk.units, vectors);
             (heard.numbers, heard.step, Columns::of(delta_rows, blocks), inputs + 1)
         };
-        let shape = (rows, batch.rows.len(), blocks);
-        product::<W, _, ONE, _>(Steps { numbers, stride }, right, shape, update);
+        let left = Steps { numbers: left, stride };
+        product::<S, W, _, ONE, _>(left, right, (height, batch.rows.len(), blocks), update);
     }
 }

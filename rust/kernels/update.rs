@@ -5,6 +5,9 @@ use super::products::Sums;
 use super::rules::Rule;
 use super::simd::{MOST_LANES, Simd};
 
+/// Nowhere.
+const NONE: usize = usize::MAX;
+
 /// A layer's weights and biases, updated as soon as a tile of their gradient is summed up.
 pub(super) struct Update<'a, W, R, const SLOTS: usize> {
     parameters: &'a mut [W],
@@ -15,8 +18,9 @@ pub(super) struct Update<'a, W, R, const SLOTS: usize> {
     keep: W,
     keep_biases: W,
     keep_end: W,
-    /// The row that has the biases, or the number of vectors in a row that ends in one.
+    /// The row that has the biases, or `NONE`.
     row_of_biases: usize,
+    /// Vectors of a row that ends in a bias, or `NONE`.
     end_of_row: usize,
     /// Vectors of a row.
     blocks: usize,
@@ -34,20 +38,25 @@ impl<'a, W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Update<'a, W, R, SLOTS>
         (keep, keep_biases): (f32, f32),
     ) -> Self {
         let PackedLayer { inputs, turned, blocks, .. } = *layer;
-        let mut end = [keep; MOST_LANES];
-        end[inputs % W::LANES] = keep_biases;
-        Self {
+        let mut update = Self {
             parameters,
             slots,
             mask,
             rule,
             keep: W::splat(keep),
             keep_biases: W::splat(keep_biases),
-            keep_end: W::load(&end),
-            row_of_biases: if turned { usize::MAX } else { inputs },
-            end_of_row: if turned { blocks } else { usize::MAX },
+            keep_end: W::splat(keep),
+            row_of_biases: inputs,
+            end_of_row: NONE,
             blocks,
+        };
+        if turned {
+            let mut end = [keep; MOST_LANES];
+            end[inputs % W::LANES] = keep_biases;
+            update.keep_end = W::load(&end);
+            (update.row_of_biases, update.end_of_row) = (NONE, blocks);
         }
+        update
     }
 }
 

@@ -80,7 +80,8 @@ pub fn crowds_that_pass_over_zeros() -> impl Strategy<Value = (Dataset, Vec<Memb
 /// Members of batches of many sizes, and tables that are longer than a window of rows.
 pub fn crowds_that_take_turns() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
     // A window has some hundred rows of these tables, or two of the largest batches.
-    let data = (100..400_usize, 10..40_usize, 2..=4_usize, prop::bool::ANY, Just(0.0));
+    let columns = prop_oneof![3 => 10..40_usize, 1 => 40..70_usize];
+    let data = (100..400_usize, columns, 2..=4_usize, prop::bool::ANY, Just(0.0));
     let batch = prop_oneof![2 => 8..20_u32, 1 => 100..300_u32];
     let kinds = (0..PAIRS.len(), 0..HIDDEN.len(), 0..4_usize, batch, prop::bool::ANY, 2..9_usize);
     let sizes = prop_oneof![Just(1_usize), Just(40)];

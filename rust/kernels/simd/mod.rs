@@ -21,7 +21,7 @@ pub(crate) const MOST_LANES: usize = 16;
 ///
 /// # Safety
 /// The type has no padding, no alignment above 64 bytes, and is laid out as `[f32; LANES]`, with
-/// `LANES` at most [`MOST_LANES`]: [`numbers`] rests on it.
+/// `LANES` at most [`MOST_LANES`], any bits being a vector: [`numbers`] and [`narrowed`] rest on it.
 ///
 /// The methods of a type may be called only where the processor has its instructions: kernels name
 /// no type, [`super::dispatch`] alone does.
@@ -63,7 +63,8 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     fn keep(self, bits: u32) -> Self;
 }
 
-/// A vector of a width at which squares of numbers can be turned over.
+/// A vector as kernels are handed it by [`super::dispatch`]: with halves, squares of numbers that can be
+/// turned over, and instructions of its own.
 pub(crate) trait Square: Simd {
     /// Vectors of half the width, where the processor has them, else the same ones: narrow groups and
     /// layers waste fewer lanes. Its instructions are among those of the whole.
