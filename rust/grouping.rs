@@ -282,19 +282,21 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_more_work_costs_more() {
-        let mut member = population(1, 1).remove(0);
-        member.hyperparameters[BATCH_SIZE] = 32.0;
+        let deep = |layers| Space { hidden_layers: Domain::Fixed(layers), ..space(1, 3, 1) };
+        let [mut flat, mut member] = [0.0, 1.0].map(|layers| born(&deep(layers), 1));
+        for one in [&mut flat, &mut member] {
+            one.hyperparameters[BATCH_SIZE] = 32.0;
+            one.hyperparameters[OPTIMIZER] = 0.0;
+        }
         let with = |place: usize, value: f64| {
             let mut other = member.clone();
             other.hyperparameters[place] = value;
             cost(&other, 100)
         };
+        assert!(cost(&member, 100) > cost(&flat, 100));
         assert!(with(OPTIMIZER, ADAM) > cost(&member, 100));
         assert!(with(BATCH_SIZE, 8.0) > with(BATCH_SIZE, 16.0));
         assert!(with(BATCH_SIZE, 33.0) > cost(&member, 100)); // one row more, one vector more
-        let deep = |layers| Space { hidden_layers: Domain::Fixed(layers), ..space(1, 3, 1) };
-        let [flat, deep] = [0.0, 1.0].map(|layers| born(&deep(layers), 1));
-        assert!(cost(&deep, 100) > cost(&flat, 100));
         // No batch is larger than an epoch.
         assert_eq!(with(BATCH_SIZE, 1e300), with(BATCH_SIZE, 100.0));
         let mut members = population(40, 1);

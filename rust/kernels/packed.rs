@@ -188,17 +188,17 @@ impl<S: Square> Packed<S> {
         for layer in &self.layers {
             let (before, own) = units.split_at_mut(layer.units * vectors);
             let (own, after) = own.split_at_mut(layer.outputs * vectors);
-            let (numbers, row) = (self.numbers(layer), layer.row_width());
+            let (weights, row) = (self.numbers(layer), layer.row_width());
             let heard = layer.heard(inputs, before, vectors);
             let shape = (layer.outputs, layer.inputs, vectors);
             if layer.turned {
-                let left = Steps { numbers, stride: row };
+                let left = Steps { numbers: weights, stride: row };
                 let sums =
-                    Stored { first: Some((&numbers[layer.inputs..], row)), to: own, vectors };
+                    Stored { first: Some((&weights[layer.inputs..], row)), to: own, vectors };
                 product::<S, S, _, false, _>(left, heard, shape, sums);
             } else {
-                let left = Rows { numbers, stride: row };
-                let first = Some((&numbers[layer.inputs * row..], 1));
+                let left = Rows { numbers: weights, stride: row };
+                let first = Some((&weights[layer.inputs * row..], 1));
                 product::<S, S, _, false, _>(
                     left,
                     heard,
