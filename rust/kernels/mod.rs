@@ -10,7 +10,8 @@
 //! [`layout`] and [`blocks`] have the parameters and sums, [`zeros`] those of a first layer that passes
 //! over zeros, and [`ahead`] which inputs it hears; [`groups`] takes several through a row in step. Of
 //! one member, [`products`] has the sums, [`packed`] the network laid out for them and its forward
-//! pass, [`single`] the way through a batch, [`update`] its end, and [`window`] the rows. [`dispatch`] picks the instruction set.
+//! pass, [`single`] the way through a batch, [`update`] its end, and [`window`] the rows. [`dispatch`]
+//! picks the instruction set.
 
 mod ahead;
 mod blocks;

@@ -4,10 +4,11 @@
 //! the weight gradient has a row's numbers in its lanes: `(inputs + 1, outputs)`, the last row being
 //! the biases, or, of a first layer where that is less work, `(outputs, inputs + 1)`. Rows that have
 //! room in half a vector stand in halves. So the small layers of small networks fill their lanes.
-//! What units give is `(units, vectors)`, with rows of the table in the lanes, so that no layer is too narrow to fill
-//! them, and a row's outputs do not depend on the rows beside it. After the units of each layer
-//! stands one that always gives 1, so that the biases' gradient is a row of the weights': by itself
-//! it would be a chain of additions that each wait for the one before.
+//!
+//! What units give is `(units, vectors)`, with rows of the table in the lanes, so that no layer is too
+//! narrow to fill them, and a row's outputs do not depend on the rows beside it. After the units of
+//! each layer stands one that always gives 1, so that the biases' gradient is part of the weights': by
+//! itself it would be a chain of additions that each wait for the one before.
 
 use super::products::{Columns, Rows, Steps, Stored, product};
 use super::simd::{Simd, Square, numbers, numbers_mut, zeros};

@@ -1,4 +1,5 @@
-//! A stretch of the rows in the order in which they are visited, turned into columns.
+//! A stretch of the rows in the order in which they are visited, as columns and, where a first layer's
+//! matrix is turned (see `packed`), as rows.
 //!
 //! All members see the rows in the same order, so that a stretch is fetched from the table and turned
 //! into columns once for all members of a team, whatever their batch sizes: a batch is a part of each
@@ -11,7 +12,7 @@ use crate::dataset::Dataset;
 /// Numbers of a window: few enough to be at hand for all members, many enough for several batches.
 const NUMBERS: usize = 8192;
 
-/// Some rows of the table as columns; what is behind the last row is any finite numbers.
+/// Some rows of the table; what is behind the last row is any finite numbers.
 pub(super) struct Window<S> {
     /// The most rows that there is room for.
     rows: usize,
