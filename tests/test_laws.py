@@ -233,12 +233,15 @@ def test_epochs_from_before_an_interrupt_are_scored_though_the_time_is_up() -> N
     )
     assert next(evolution).epoch == 0
     interrupt = threading.Timer(1.0, _thread.interrupt_main)
+    # A shell's background jobs begin with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     interrupt.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             next(evolution)
     finally:
         interrupt.cancel()
+        signal.signal(signal.SIGINT, before)
     time.sleep(max(0.0, started + limit - time.monotonic()))
     assert [one.number for one in evolution] == [1]
     trained = evolution.history["epoch"].max()

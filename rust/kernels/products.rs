@@ -110,30 +110,39 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
                 rest
             };
             macro_rules! tiles {
-            ($($height:literal),*) => {
-                match height {
-                    $($height => {
-                        let mut v = 0;
-                        while !ONE && v + 2 <= vectors {
-                            tile::<S, $height, 2, ROWS>(left, right, (r, v), steps, &mut sums);
-                            v += 2;
-                        }
-                        if v < vectors {
-                            tile::<S, $height, 1, ROWS>(left, right, (r, v), steps, &mut sums);
-                        }
-                    })*
-                    _ => unreachable!("a tile has at most 8 rows"),
-                }
-            };
-        }
+                ($($height:literal),*) => {
+                    match height {
+                        $($height => {
+                            let mut v = 0;
+                            // SAFETY: of rows and vectors there are so many, as asserted above.
+                            #[allow(unsafe_code, reason = "kernel file")]
+                            unsafe {
+                                while !ONE && v + 2 <= vectors {
+                                    tile::<S, $height, 2, ROWS>(left, right, (r, v), steps, &mut sums);
+                                    v += 2;
+                                }
+                                if v < vectors {
+                                    tile::<S, $height, 1, ROWS>(left, right, (r, v), steps, &mut sums);
+                                }
+                            }
+                        })*
+                        _ => unreachable!("a tile has at most {MOST_ROWS} rows"),
+                    }
+                };
+            }
             tiles!(1, 2, 3, 4, 5, 6, 7, 8);
             r += height;
         }
     }
 }
 
+/// The sums of a tile's rows, from row `r` on, in its vectors, from vector `v` on.
+///
+/// # Safety
+/// `left` must have the tile's rows, and `right` its vectors, at each of the steps.
+#[allow(unsafe_code, reason = "kernel file")]
 #[inline(always)]
-fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: bool>(
+unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: bool>(
     left: Left<'_, ROWS>,
     right: Columns<'_>,
     (r, v): (usize, usize),
@@ -148,16 +157,12 @@ fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: bool>(
         let mut row = [S::splat(0.0); WIDTH];
         for w in 0..WIDTH {
             let start = k * right.step + (v + w) * S::LANES;
-            // SAFETY: `v + w < vectors` and `k < steps`; `Product::run` has asserted that the last of
-            // these vectors is within `right`.
-            #[allow(unsafe_code, reason = "kernel file")]
+            // SAFETY: the caller's promise.
             let vector = unsafe { right.numbers.get_unchecked(start..start + S::LANES) };
             row[w] = S::load(vector);
         }
         for h in 0..HEIGHT {
-            // SAFETY: `r + h < rows` and `k < steps`; `Product::run` has asserted that the last of
-            // these places is within `left`.
-            #[allow(unsafe_code, reason = "kernel file")]
+            // SAFETY: the caller's promise.
             let number = unsafe { left.numbers.get_unchecked(left.place(r + h, k)) };
             let number = S::splat(*number);
             for w in 0..WIDTH {
