@@ -276,28 +276,30 @@ fn print_hash_of_trained() {
     println!("trained {:?} {others:?}", PAIRS.map(hash_of_trained));
 }
 
+/// Runs some of these tests again, with an instruction set.
+fn again(instructions: &str, arguments: &[&str]) -> (bool, String) {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(arguments)
+        .env("APBT_RS_INSTRUCTIONS", instructions)
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
 #[test]
 fn every_instruction_set_equals_the_plain_twin() {
     for instructions in ["baseline", "avx2"] {
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["the_plain_twin", "--skip", "every_instruction_set"])
-            .env("APBT_RS_INSTRUCTIONS", instructions)
-            .output()
-            .unwrap();
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && told.contains("4 passed"), "{instructions}: {told}");
+        let (passed, told) =
+            again(instructions, &["the_plain_twin", "--skip", "every_instruction_set"]);
+        assert!(passed && told.contains("4 passed"), "{instructions}: {told}");
     }
 }
 
 #[test]
 fn every_instruction_set_gives_the_same_bits() {
     let told = |instructions: &str| {
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["print_hash_of_trained", "--exact", "--ignored", "--nocapture"])
-            .env("APBT_RS_INSTRUCTIONS", instructions)
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
+        let arguments = ["print_hash_of_trained", "--exact", "--ignored", "--nocapture"];
+        let (_, text) = again(instructions, &arguments);
         // With one test thread the line begins with the test's name.
         text.split_once("trained [")?.1.lines().next().map(str::to_owned)
     };

@@ -42,11 +42,12 @@ pub(crate) use rules::{Adam, Rates, Rule, Sgd};
 pub(crate) use simd::{Simd, Square};
 pub(crate) use singles::Singles;
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use simd::{Avx2, Avx512};
+use simd::{Portable, Work};
 
 #[cfg(any(feature = "python", target_arch = "x86_64"))]
 use crate::error::invalid;
@@ -93,8 +94,8 @@ fn unless_stopped(stop: &AtomicBool) -> Result<()> {
 /// Work that is compiled once for each instruction set.
 ///
 /// `run` must be `#[inline(always)]`, and so must be whatever it calls: only code that is inlined
-/// into the function with the wider instructions is compiled with them, or goes through
-/// [`Square::apart`]. (A closure is not.)
+/// into the function with the wider instructions, or goes through [`Square::apart`], is compiled with
+/// them. (A closure is not.)
 pub(crate) trait Kernel {
     /// What the work results in.
     type Output;
@@ -102,34 +103,29 @@ pub(crate) trait Kernel {
     fn run<S: Square>(self) -> Self::Output;
 }
 
-/// Runs a kernel with the widest instructions that this machine has and the environment variable
-/// `APBT_RS_INSTRUCTIONS` allows: `baseline`, `avx2` or `avx512`. The bits are the same.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
-    #[target_feature(enable = "avx2,fma")]
-    fn with_avx2<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Avx2>()
-    }
+/// A kernel with vectors of one type.
+struct With<K, S>(K, PhantomData<S>);
 
-    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-    fn with_avx512<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Avx512>()
-    }
+impl<K: Kernel, S: Square> Work for With<K, S> {
+    type Output = K::Output;
 
-    #[allow(unsafe_code, reason = "this file is where the instruction set is chosen")]
-    match instructions() {
-        // SAFETY: `instructions` has found the processor to have them.
-        Instructions::Avx512 => unsafe { with_avx512(kernel) },
-        // SAFETY: likewise.
-        Instructions::Avx2 => unsafe { with_avx2(kernel) },
-        Instructions::Baseline => kernel.run::<Portable>(),
+    #[inline(always)]
+    fn run(self) -> K::Output {
+        self.0.run::<S>()
     }
 }
 
-/// Runs a kernel; this target's baseline has all the instructions that it uses.
-#[cfg(not(target_arch = "x86_64"))]
+/// Runs a kernel with the widest instructions that this machine has and the environment variable
+/// `APBT_RS_INSTRUCTIONS` allows: `baseline`, `avx2` or `avx512`. The bits are the same.
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Portable>()
+    // `instructions` has found the processor to have them.
+    #[cfg(target_arch = "x86_64")]
+    match instructions() {
+        Instructions::Avx512 => return Avx512::apart(With::<K, Avx512>(kernel, PhantomData)),
+        Instructions::Avx2 => return Avx2::apart(With::<K, Avx2>(kernel, PhantomData)),
+        Instructions::Baseline => {}
+    }
+    Portable::apart(With::<K, Portable>(kernel, PhantomData))
 }
 
 /// Instruction sets, each of which has those before it.

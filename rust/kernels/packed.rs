@@ -22,12 +22,7 @@ use crate::network::{Activation, Network};
 pub(super) struct PackedLayer {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
-    /// Whether a row has the weights of one output, and its bias, rather than those of one input.
-    pub(super) turned: bool,
-    /// Numbers of the vectors in which rows stand: those of a whole vector or of a half.
-    pub(super) lanes: usize,
-    /// Such vectors that hold one row.
-    pub(super) blocks: usize,
+    pub(super) matrix: Matrix,
     /// Offset of the weights and biases.
     pub(super) start: usize,
     /// Offset of what is behind them.
@@ -40,15 +35,15 @@ pub(super) struct PackedLayer {
 }
 
 /// How a layer's weights and biases stand, as a matrix whose rows are padded.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Matrix {
     /// Whether a row has the weights of one output, and its bias, rather than those of one input.
-    turned: bool,
+    pub(super) turned: bool,
     rows: usize,
-    /// Numbers of the vectors in which rows stand.
-    lanes: usize,
-    /// Such vectors of a row.
-    blocks: usize,
+    /// Numbers of the vectors in which rows stand: those of a whole vector or of a half.
+    pub(super) lanes: usize,
+    /// Such vectors that hold one row.
+    pub(super) blocks: usize,
 }
 
 impl Matrix {
@@ -77,10 +72,16 @@ impl Matrix {
         (self.rows * self.blocks) as f64 * one
     }
 
+    /// Numbers of a row, padding and all.
+    #[inline(always)]
+    pub(super) fn row_width(self) -> usize {
+        self.blocks * self.lanes
+    }
+
     /// Numbers in all, padding and all.
     #[inline(always)]
     pub(crate) fn numbers(self) -> usize {
-        self.rows * self.blocks * self.lanes
+        self.rows * self.row_width()
     }
 }
 
@@ -105,13 +106,10 @@ impl<S: Square> Packed<S> {
             let first = training && layers.is_empty();
             let matrix = Matrix::of((inputs, outputs), first, lanes);
             let end = start + matrix.numbers().div_ceil(S::LANES);
-            let Matrix { turned, lanes, blocks, .. } = matrix;
             layers.push(PackedLayer {
                 inputs,
                 outputs,
-                turned,
-                lanes,
-                blocks,
+                matrix,
                 start,
                 end,
                 units,
@@ -122,7 +120,8 @@ impl<S: Square> Packed<S> {
             units += outputs + 1;
             start = end;
         }
-        let has = |lanes: usize| layers.iter().any(|layer: &PackedLayer| layer.lanes == lanes);
+        let has =
+            |lanes: usize| layers.iter().any(|layer: &PackedLayer| layer.matrix.lanes == lanes);
         let (wholes, halves) = (has(S::LANES), S::Half::LANES < S::LANES && has(S::Half::LANES));
         let mut packed = Self { layers, parameters: Vec::new(), wholes, halves };
         packed.parameters = packed.pack([network.parameters()]);
@@ -164,7 +163,8 @@ impl<S: Square> Packed<S> {
     /// places of numbers, and how many values stand there side by side.
     fn places(&self, kind: usize, kinds: usize) -> impl Iterator<Item = (usize, usize)> {
         self.layers.iter().flat_map(move |&layer| {
-            let PackedLayer { inputs, outputs, turned, lanes, blocks, start, .. } = layer;
+            let PackedLayer { inputs, outputs, start, .. } = layer;
+            let Matrix { turned, lanes, blocks, .. } = layer.matrix;
             let side_by_side = if turned { 1 } else { lanes };
             (0..=inputs).flat_map(move |i| {
                 (0..outputs).step_by(side_by_side).map(move |j| {
@@ -189,10 +189,10 @@ impl<S: Square> Packed<S> {
         for layer in &self.layers {
             let (before, own) = units.split_at_mut(layer.units * vectors);
             let (own, after) = own.split_at_mut(layer.outputs * vectors);
-            let (weights, row) = (self.numbers(layer), layer.row_width());
+            let (weights, row) = (self.numbers(layer), layer.matrix.row_width());
             let heard = layer.heard(inputs, before, vectors);
             let shape = (layer.outputs, layer.inputs, vectors);
-            if layer.turned {
+            if layer.matrix.turned {
                 let left = Steps { numbers: weights, stride: row };
                 let sums =
                     Stored { first: Some((&weights[layer.inputs..], row)), to: own, vectors };
@@ -221,12 +221,6 @@ impl<S: Square> Packed<S> {
 }
 
 impl PackedLayer {
-    /// Numbers of a row, padding and all.
-    #[inline(always)]
-    pub(super) fn row_width(&self) -> usize {
-        self.blocks * self.lanes
-    }
-
     /// What the layer hears: the table's columns, or those of the layer before, which are of so many
     /// vectors each and end with one that gives 1.
     #[inline(always)]

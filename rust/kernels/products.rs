@@ -88,6 +88,8 @@ struct Product<'a, S, T, const ONE: bool, const ROWS: bool> {
 }
 
 impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_, S, T, ONE, ROWS> {
+    type Output = ();
+
     #[inline(always)]
     fn run(self) {
         let Self { left, right, shape: (rows, steps, vectors), mut sums, .. } = self;

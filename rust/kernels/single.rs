@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use super::Orders;
 use super::loss::{output_gradient, weighted_loss};
-use super::packed::{Packed, PackedLayer};
+use super::packed::{Matrix, Packed, PackedLayer};
 use super::products::{Columns, Steps, Stored, product, rows};
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch, zeros};
@@ -59,8 +59,13 @@ impl<S: Square> Desk<S> {
     ) -> Self {
         let (mut units, mut blocks, mut vectors) = (0, 0, 0);
         for member in members {
-            let upright = member.network.layers.iter().filter(|layer| !layer.turned);
-            let wide = upright.map(|layer| layer.blocks).max().unwrap_or(0);
+            let upright = member
+                .network
+                .layers
+                .iter()
+                .map(|layer| layer.matrix)
+                .filter(|matrix| !matrix.turned);
+            let wide = upright.map(|matrix| matrix.blocks).max().unwrap_or(0);
             let high = member.batch_size().div_ceil(S::LANES);
             units = units.max(member.network.units() * high);
             blocks = blocks.max(wide * high);
@@ -107,7 +112,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             let halves = S::LANES / S::Half::LANES;
             mask.resize(live.len() * halves, 0);
             for layer in &network.layers {
-                let rows = numbers(&live[layer.start..layer.end]).chunks_exact(layer.lanes);
+                let rows = numbers(&live[layer.start..layer.end]).chunks_exact(layer.matrix.lanes);
                 for (bits, lanes) in mask[layer.start * halves..].iter_mut().zip(rows) {
                     let lanes = lanes.iter().enumerate();
                     *bits = lanes.fold(0, |bits, (lane, &l)| bits | u32::from(l > 0.0) << lane);
@@ -140,7 +145,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
 
     /// Whether the first layer needs the inputs as rows.
     pub(super) fn hears_rows(&self) -> bool {
-        self.network.layers[0].turned
+        self.network.layers[0].matrix.turned
     }
 
     /// Where the next batch's rows are in the order, which count as seen from now on; none if not all
@@ -217,8 +222,10 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
                 let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
                 let heard_deltas = &mut heard_deltas[span.clone()];
                 // Only the first layer's matrix may be turned.
-                let left =
-                    Steps { numbers: self.network.numbers(&layer), stride: layer.row_width() };
+                let left = Steps {
+                    numbers: self.network.numbers(&layer),
+                    stride: layer.matrix.row_width(),
+                };
                 let shape = (layer.inputs, layer.outputs, vectors);
                 let sums = Stored { first: None, to: heard_deltas, vectors };
                 product::<S, S, _, false, _>(left, Columns::of(deltas, vectors), shape, sums);
@@ -226,7 +233,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
                 times_derivatives(activation, &desk.units[span], heard_deltas);
             }
             // Where there are no halves, nothing is compiled for them.
-            if S::LANES == S::Half::LANES || layer.lanes == S::LANES {
+            if S::LANES == S::Half::LANES || layer.matrix.lanes == S::LANES {
                 self.update::<S, R, false>(self.rule, &layer, batch, desk);
             } else {
                 self.update::<S::Half, _, true>(self.half_rule, &layer, batch, desk);
@@ -244,7 +251,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         desk: &mut Desk<S>,
     ) {
         let Batch { vectors, start, window, .. } = *batch;
-        let PackedLayer { inputs, outputs, turned, blocks, .. } = *layer;
+        let PackedLayer { inputs, outputs, matrix: Matrix { turned, blocks, .. }, .. } = *layer;
         let deltas = &desk.deltas[layer.units * vectors..][..outputs * vectors];
         let slots = &mut self.slots[layer.start * SLOTS..layer.end * SLOTS];
         let masks = layer.start * (S::LANES / S::Half::LANES);

@@ -1,6 +1,6 @@
 //! The end of a weight gradient: a layer's parameters, updated tile by tile.
 
-use super::packed::PackedLayer;
+use super::packed::{Matrix, PackedLayer};
 use super::products::Sums;
 use super::rules::Rule;
 use super::simd::{MOST_LANES, Simd};
@@ -37,7 +37,7 @@ impl<'a, W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Update<'a, W, R, SLOTS>
         rule: R,
         (keep, keep_biases): (f32, f32),
     ) -> Self {
-        let PackedLayer { inputs, turned, blocks, .. } = *layer;
+        let PackedLayer { inputs, matrix: Matrix { turned, blocks, .. }, .. } = *layer;
         let mut update = Self {
             parameters,
             slots,

@@ -209,7 +209,8 @@ pub fn pool(threads: usize) -> rayon::ThreadPool {
 /// Hidden activations with one of the pairs of output and loss, and the hidden layers' units.
 pub type Shape = (Vec<(Activation, usize)>, (Activation, Loss));
 
-/// None to four hidden layers of 1 to 20 units, now and then of up to 70, with any activations, output and loss.
+/// None to four hidden layers of 1 to 20 units, now and then of up to 70, with any activations, output
+/// and loss.
 pub fn shapes() -> impl Strategy<Value = Shape> {
     let units = prop_oneof![15 => 1..=20_usize, 1 => 33..=70_usize];
     let hidden = (prop::sample::select(&HIDDEN[..]), units);

@@ -73,13 +73,15 @@ pub(crate) trait Square: Simd {
     fn transpose(square: &mut [Self]);
     /// Does some work in a function of its own, compiled with this type's instructions: a compiler is
     /// at its best, and quickest, where functions are small.
-    fn apart(work: impl Work);
+    fn apart<T: Work>(work: T) -> T::Output;
 }
 
 /// Work for [`Square::apart`]; `run` must be `#[inline(always)]`, as must be whatever it calls.
 pub(crate) trait Work {
+    /// What the work results in.
+    type Output;
     /// Does the work.
-    fn run(self);
+    fn run(self) -> Self::Output;
 }
 
 /// Vectors as the numbers in them.

@@ -122,8 +122,8 @@ impl Square for Portable {
     type Half = Self;
 
     #[inline(never)]
-    fn apart(work: impl Work) {
-        work.run();
+    fn apart<T: Work>(work: T) -> T::Output {
+        work.run()
     }
 
     #[inline(always)]

@@ -126,11 +126,11 @@ impl Square for Avx2 {
     type Half = Self;
 
     #[inline(always)]
-    fn apart(work: impl Work) {
+    fn apart<T: Work>(work: T) -> T::Output {
         #[target_feature(enable = "avx2,fma")]
         #[inline(never)]
-        fn run(work: impl Work) {
-            work.run();
+        fn run<T: Work>(work: T) -> T::Output {
+            work.run()
         }
         unsafe { run(work) }
     }
@@ -256,11 +256,11 @@ impl Square for Avx512 {
     type Half = Avx2;
 
     #[inline(always)]
-    fn apart(work: impl Work) {
+    fn apart<T: Work>(work: T) -> T::Output {
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
         #[inline(never)]
-        fn run(work: impl Work) {
-            work.run();
+        fn run<T: Work>(work: T) -> T::Output {
+            work.run()
         }
         unsafe { run(work) }
     }
