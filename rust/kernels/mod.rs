@@ -27,6 +27,7 @@ mod rules;
 mod simd;
 mod single;
 mod singles;
+mod subnormals;
 mod units;
 mod update;
 mod window;
@@ -41,6 +42,7 @@ pub(crate) use peak::peak;
 pub(crate) use rules::{Adam, Rates, Rule, Sgd};
 pub(crate) use simd::{Simd, Square};
 pub(crate) use singles::Singles;
+pub use subnormals::without_subnormals;
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,13 +121,15 @@ impl<K: Kernel, S: Square> Work for With<K, S> {
 /// `APBT_RS_INSTRUCTIONS` allows: `baseline`, `avx2` or `avx512`. The bits are the same.
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     // `instructions` has found the processor to have them.
-    #[cfg(target_arch = "x86_64")]
-    match instructions() {
-        Instructions::Avx512 => return Avx512::apart(With::<K, Avx512>(kernel, PhantomData)),
-        Instructions::Avx2 => return Avx2::apart(With::<K, Avx2>(kernel, PhantomData)),
-        Instructions::Baseline => {}
-    }
-    Portable::apart(With::<K, Portable>(kernel, PhantomData))
+    without_subnormals(|| {
+        #[cfg(target_arch = "x86_64")]
+        match instructions() {
+            Instructions::Avx512 => return Avx512::apart(With::<K, Avx512>(kernel, PhantomData)),
+            Instructions::Avx2 => return Avx2::apart(With::<K, Avx2>(kernel, PhantomData)),
+            Instructions::Baseline => {}
+        }
+        Portable::apart(With::<K, Portable>(kernel, PhantomData))
+    })
 }
 
 /// Instruction sets, each of which has those before it.

@@ -94,6 +94,21 @@ pub fn crowds_that_take_turns() -> impl Strategy<Value = (Dataset, Vec<Member>)>
     })
 }
 
+/// Members whose rates are so small that their changes are subnormal, as are slots that die away.
+pub fn crowds_of_tiny_changes() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
+    (crowds(), -40.0..-30.0).prop_map(|((dataset, mut members), power)| {
+        for member in &mut members {
+            member.hyperparameters[LEARNING_RATE] = 10_f64.powf(power);
+            for slot in &mut member.optimizer.slots {
+                for (number, &live) in slot.iter_mut().zip(member.network.mask()) {
+                    *number = if live { 1.2e-38 } else { 0.0 };
+                }
+            }
+        }
+        (dataset, members)
+    })
+}
+
 type Table = (usize, usize, usize, bool, f64);
 /// Those of [`crowd_of`], and of how many sizes batches of 8 rows and more are.
 type Kinds = ((usize, usize, usize, u32, bool, usize), usize);

@@ -12,6 +12,11 @@ use apbt_rs::network::{Activation, Network};
 
 /// Trains a member as `apbt_rs::training::train` promises to.
 pub fn train(dataset: &Dataset, member: &mut Member, epochs: u64) {
+    math::without_subnormals(|| train_with_subnormals(dataset, member, epochs));
+}
+
+/// The same by the bare loops.
+pub fn train_with_subnormals(dataset: &Dataset, member: &mut Member, epochs: u64) {
     let [rate, momentum, decay, batch_size, optimizer] = member.hyperparameters[..] else {
         panic!("five hyperparameters");
     };
@@ -45,6 +50,9 @@ pub fn train(dataset: &Dataset, member: &mut Member, epochs: u64) {
             }
         }
         member.train_loss = Some(loss / order.len() as f64);
+    }
+    for number in parameters.iter_mut().chain(member.optimizer.slots.iter_mut().flatten()) {
+        *number += 0.0; // which leaves no negative zero
     }
     let (topology, activations) = (member.network.topology(), member.network.activations());
     let mask = member.network.mask();
@@ -128,6 +136,10 @@ fn gradient(
 
 /// What each layer's units give, the input first.
 pub fn forward(network: &Network, parameters: &[f32], input: &[f32]) -> Vec<Vec<f32>> {
+    math::without_subnormals(|| forward_with_subnormals(network, parameters, input))
+}
+
+fn forward_with_subnormals(network: &Network, parameters: &[f32], input: &[f32]) -> Vec<Vec<f32>> {
     let mut units = vec![input.to_vec()];
     for (layer, &activation) in network.layers().zip(network.activations()) {
         let before = &units[units.len() - 1];
