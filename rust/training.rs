@@ -159,14 +159,15 @@ fn finish(member: &mut Member, loss: Option<&f64>, orders: Orders<'_>) {
     member.epochs += orders.epochs() as u64;
     // A zero that stands for a subnormal number has a sign, which a zero added to it takes away: that
     // depends on who stood beside it, and nothing but such signs depends on it.
-    let slots = member.optimizer.slots.iter_mut().flatten();
-    for number in member.network.parameters_mut().iter_mut().chain(slots) {
-        if *number == 0.0 {
-            *number = 0.0;
+    let mut finite = true;
+    let slots = member.optimizer.slots.iter_mut().map(Vec::as_mut_slice);
+    for numbers in slots.chain([member.network.parameters_mut()]) {
+        for number in numbers {
+            *number = if *number == 0.0 { 0.0 } else { *number };
+            finite &= number.is_finite();
         }
     }
-    let slots = member.optimizer.slots.iter().flatten();
-    if !(member.network.is_finite() && slots.copied().all(f32::is_finite)) {
+    if !finite {
         // Nothing finite comes of it any more, and which of its numbers are infinite and which are
         // none depends on who stood beside it.
         member.diverge();

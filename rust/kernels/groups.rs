@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use super::ahead::{Ahead, Nonzeros};
 use super::group::Group;
 use super::rules::{Rates, Rule};
-use super::simd::{Simd, prefetch};
+use super::simd::{Simd, prefetch_row};
 use super::{Orders, unless_stopped};
 use crate::dataset::Dataset;
 use crate::error::Result;
@@ -147,7 +147,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         }
         for (index, &row) in batch.iter().enumerate() {
             if let Some(&soon) = batch.get(index + 1).or(next) {
-                prefetch(self.dataset, soon);
+                prefetch_row(self.dataset, soon);
             }
             self.forward(row);
             if !losses.is_empty() {

@@ -165,7 +165,12 @@ impl<S: Square> Packed<S> {
         self.layers.iter().flat_map(move |&layer| {
             let PackedLayer { inputs, outputs, start, .. } = layer;
             let Matrix { turned, lanes, blocks, .. } = layer.matrix;
-            let side_by_side = if turned { 1 } else { lanes };
+            // Of one kind all vectors of a row.
+            let side_by_side = match (turned, kinds) {
+                (true, _) => 1,
+                (false, 1) => outputs,
+                (false, _) => lanes,
+            };
             (0..=inputs).flat_map(move |i| {
                 (0..outputs).step_by(side_by_side).map(move |j| {
                     let (row, column) = if turned { (j, i) } else { (i, j) };

@@ -8,7 +8,7 @@
 
 use std::marker::PhantomData;
 
-use super::simd::{MOST_LANES, Simd, Square, Work, numbers};
+use super::simd::{MOST_LANES, Simd, Square, Work, numbers, opaque};
 
 /// The most rows that a tile has.
 const MOST_ROWS: usize = 8;
@@ -31,6 +31,14 @@ impl<const ROWS: bool> Left<'_, ROWS> {
     #[inline(always)]
     fn place(self, r: usize, k: usize) -> usize {
         if ROWS { r + k * self.stride } else { r * self.stride + k }
+    }
+
+    /// How far the row is from row 0 at the same step. How they follow from each other a compiler is
+    /// not to know: it would work each out from the one before at every step, and additions of whole
+    /// numbers take the places of multiplications.
+    #[inline(always)]
+    fn row(self, r: usize) -> usize {
+        if ROWS { r } else { opaque(r * self.stride) }
     }
 }
 
@@ -60,6 +68,9 @@ impl<'a> Columns<'a> {
 pub(super) trait Sums<S: Simd> {
     /// The first value of row `r`'s sums.
     fn first(&self, r: usize) -> S;
+    /// Asks for what `take` will need.
+    #[inline(always)]
+    fn prepare<const WIDTH: usize>(&self, _r: usize, _v: usize) {}
     /// Takes the sums of row `r`, from vector `v` on.
     fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [S; WIDTH]);
 }
@@ -154,7 +165,13 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: boo
     let mut sum = [[S::splat(0.0); WIDTH]; HEIGHT];
     for h in 0..HEIGHT {
         sum[h] = [sums.first(r + h); WIDTH];
+        sums.prepare::<WIDTH>(r + h, v);
     }
+    let mut rows = [0; HEIGHT];
+    for h in 0..HEIGHT {
+        rows[h] = left.row(h);
+    }
+    let first = left.place(r, 0);
     for k in 0..steps {
         let mut row = [S::splat(0.0); WIDTH];
         for w in 0..WIDTH {
@@ -165,7 +182,7 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: boo
         }
         for h in 0..HEIGHT {
             // SAFETY: the caller's promise.
-            let number = unsafe { left.numbers.get_unchecked(left.place(r + h, k)) };
+            let number = unsafe { left.numbers.get_unchecked(first + left.place(0, k) + rows[h]) };
             let number = S::splat(*number);
             for w in 0..WIDTH {
                 sum[h][w] = number.mul_add(row[w], sum[h][w]);

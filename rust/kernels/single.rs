@@ -14,7 +14,7 @@ use super::loss::{output_gradient, weighted_loss};
 use super::packed::{Matrix, Packed, PackedLayer};
 use super::products::{Columns, Steps, Stored, product, rows};
 use super::rules::{Rates, Rule};
-use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch, zeros};
+use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch_row, zeros};
 use super::units::times_derivatives;
 use super::update::Update;
 use super::window::Window;
@@ -214,7 +214,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         for index in (0..self.network.layers.len()).rev() {
             let layer = self.network.layers[index];
             for &row in soon.iter().skip(index * part).take(part) {
-                prefetch(dataset, row);
+                prefetch_row(dataset, row);
             }
             let (heard_deltas, deltas) = desk.deltas.split_at_mut(layer.units * vectors);
             let deltas = &deltas[..layer.outputs * vectors];

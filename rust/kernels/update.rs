@@ -3,7 +3,7 @@
 use super::packed::{Matrix, PackedLayer};
 use super::products::Sums;
 use super::rules::Rule;
-use super::simd::{MOST_LANES, Simd};
+use super::simd::{MOST_LANES, Simd, prefetch};
 
 /// Nowhere.
 const NONE: usize = usize::MAX;
@@ -64,6 +64,13 @@ impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R
     #[inline(always)]
     fn first(&self, _r: usize) -> W {
         W::splat(0.0)
+    }
+
+    #[inline(always)]
+    fn prepare<const WIDTH: usize>(&self, r: usize, v: usize) {
+        let start = r * self.blocks + v;
+        prefetch::<_, WIDTH>(self.parameters, start);
+        prefetch::<_, WIDTH>(self.slots, start);
     }
 
     #[inline(always)]

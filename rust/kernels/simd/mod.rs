@@ -128,6 +128,22 @@ pub(crate) fn narrowed_mut<S: Simd, W: Simd>(vectors: &mut [S]) -> &mut [W] {
     }
 }
 
+/// The same number, of which a compiler no longer knows where it is from.
+#[inline(always)]
+pub(crate) fn opaque(number: usize) -> usize {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    let number = {
+        let mut number = number;
+        // SAFETY: there is no instruction.
+        #[allow(unsafe_code, reason = "kernel file")]
+        unsafe {
+            std::arch::asm!("/* {} */", inout(reg) number, options(pure, nomem, nostack, preserves_flags));
+        }
+        number
+    };
+    number
+}
+
 /// So many vectors of zeros.
 pub(crate) fn zeros<S: Simd>(count: usize) -> Vec<S> {
     vec![S::splat(0.0); count]
@@ -136,25 +152,36 @@ pub(crate) fn zeros<S: Simd>(count: usize) -> Vec<S> {
 /// Asks for a row that will be read soon: a shuffled table's rows are nowhere near each other, and
 /// waiting for them cost a third of the time where the table is larger than the caches.
 #[inline(always)]
-pub(crate) fn prefetch(dataset: &Dataset, row: u32) {
-    const LINE: usize = 16; // numbers in 64 bytes
+pub(crate) fn prefetch_row(dataset: &Dataset, row: u32) {
     for part in dataset.row(row) {
-        part.chunks(LINE).for_each(prefetch_line);
+        part.chunks(LINE / size_of::<f32>()).for_each(|line| prefetch_line(line.as_ptr()));
     }
 }
 
+/// Asks for some elements of a slice, from one on.
+#[inline(always)]
+pub(crate) fn prefetch<T, const COUNT: usize>(from: &[T], start: usize) {
+    let first = from.as_ptr().wrapping_add(start).cast::<u8>();
+    for byte in (0..COUNT * size_of::<T>()).step_by(LINE) {
+        prefetch_line(first.wrapping_add(byte));
+    }
+}
+
+/// Bytes that come at a time.
+const LINE: usize = 64;
+
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn prefetch_line(line: &[f32]) {
+fn prefetch_line<T>(line: *const T) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    // SAFETY: every x86-64 has the instruction, which reads nothing.
+    // SAFETY: every x86-64 has the instruction, which reads nothing, wherever it points.
     #[allow(unsafe_code, reason = "kernel file")]
     unsafe {
-        _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+        _mm_prefetch::<_MM_HINT_T0>(line.cast());
     }
 }
 
 /// Elsewhere Rust has no stable way to ask.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn prefetch_line(_line: &[f32]) {}
+fn prefetch_line<T>(_line: *const T) {}
