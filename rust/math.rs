@@ -112,14 +112,23 @@ pub fn ln(x: f64) -> f64 {
         return x;
     }
     // Subnormal numbers have no exponent of their own: bring them into range first.
-    let (x, shift) = if x < f64::MIN_POSITIVE { (x * power_of_two(54), -54) } else { (x, 0) };
-    let bits = x.to_bits();
-    let mut exponent = (bits >> 52).cast_signed() - 1023 + shift;
-    let mut mantissa = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) | 0x3ff0_0000_0000_0000);
-    if mantissa > std::f64::consts::SQRT_2 {
-        mantissa /= 2.0;
-        exponent += 1;
+    if x < f64::MIN_POSITIVE {
+        return ln_of_normal(x * power_of_two(54), -54);
     }
+    ln_of_normal(x, 0)
+}
+
+/// The logarithm of `x · 2^shift`, `x` being positive and normal: without a branch, so that several
+/// are worked out side by side.
+#[inline(always)]
+#[must_use]
+pub(crate) fn ln_of_normal(x: f64, shift: i32) -> f64 {
+    let bits = x.to_bits();
+    let exponent = (bits >> 52) as i32 - 1023 + shift;
+    let mantissa = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) | 0x3ff0_0000_0000_0000);
+    let large = mantissa > std::f64::consts::SQRT_2;
+    let mantissa = if large { 0.5 * mantissa } else { mantissa };
+    let exponent = f64::from(exponent) + if large { 1.0 } else { 0.0 };
     // ln m = 2 artanh((m − 1) / (m + 1)), a series in odd powers of a number below 0.172.
     let t = (mantissa - 1.0) / (mantissa + 1.0);
     let square = t * t;
@@ -127,7 +136,7 @@ pub fn ln(x: f64) -> f64 {
     for k in (0..12).rev() {
         sum = square.mul_add(sum, 1.0 / f64::from(2 * k + 1));
     }
-    (exponent as f64).mul_add(std::f64::consts::LN_2, 2.0 * t * sum)
+    exponent.mul_add(std::f64::consts::LN_2, 2.0 * t * sum)
 }
 
 /// `base` to a whole power, by repeated squaring.

@@ -185,7 +185,7 @@ impl Kernel for EvaluationLosses<'_> {
             losses.push(match objective.task {
                 Task::Regression => {
                     let values = output.iter().copied();
-                    row_loss(Loss::SquaredError, objective.output, values, target)
+                    row_loss(Loss::SquaredError, objective.output, values, target.iter().copied())
                 }
                 Task::Classification if independent(objective.output, output) => {
                     let total: f64 = output.iter().map(|&value| f64::from(value)).sum();
@@ -197,7 +197,7 @@ impl Kernel for EvaluationLosses<'_> {
                 }
                 Task::Classification => {
                     let values = output.iter().copied();
-                    row_loss(Loss::CrossEntropy, objective.output, values, target)
+                    row_loss(Loss::CrossEntropy, objective.output, values, target.iter().copied())
                 }
             });
         }

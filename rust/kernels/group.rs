@@ -24,7 +24,7 @@ use std::ptr::{null, null_mut};
 use super::ahead::{Heard, Nonzeros};
 use super::blocks::{Back, Cell, add_sums, with_width};
 use super::layout::{Layer, MOST_INPUTS, layers, places};
-use super::loss::{output_gradient, weighted_loss};
+use super::loss::{losses, output_gradient};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
 use super::units::activate;
@@ -214,20 +214,29 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
+    /// Adds a row's loss to each member's total.
     #[inline(always)]
-    pub(super) fn add_losses(&self, row: u32, totals: &mut [f64]) {
-        let outputs = numbers(&self.units[self.units.len() - self.targets.len()..]);
-        for (lane, total) in totals.iter_mut().enumerate() {
-            let outputs = outputs.iter().copied().skip(lane).step_by(S::LANES);
-            *total += weighted_loss(self.dataset, row, outputs);
+    pub(super) fn add_losses(&mut self, row: u32, totals: &mut [f64]) {
+        self.hear_targets(row);
+        let outputs = &self.units[self.units.len() - self.targets.len()..];
+        let objective = self.dataset.objective();
+        let losses = losses(objective, outputs, &self.targets, (0, 1), totals.len());
+        let weight = f64::from(self.dataset.weight(row));
+        for (total, loss) in totals.iter_mut().zip(losses) {
+            *total += weight * loss;
+        }
+    }
+
+    #[inline(always)]
+    fn hear_targets(&mut self, row: u32) {
+        for (target, &t) in self.targets.iter_mut().zip(self.dataset.target(row)) {
+            *target = S::splat(t);
         }
     }
 
     #[inline(always)]
     pub(super) fn output_gradient(&mut self, row: u32) {
-        for (target, &t) in self.targets.iter_mut().zip(self.dataset.target(row)) {
-            *target = S::splat(t);
-        }
+        self.hear_targets(row);
         let outputs = self.units.len() - self.targets.len();
         output_gradient(
             self.dataset.objective(),

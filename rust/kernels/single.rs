@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::Orders;
-use super::loss::{output_gradient, weighted_loss};
+use super::loss::{losses, output_gradient};
 use super::packed::{Matrix, Packed, PackedLayer};
 use super::products::{Columns, Steps, Stored, product, rows};
 use super::rules::{Rates, Rule};
@@ -184,15 +184,21 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         output_gradient(dataset.objective(), outputs, own, scales, deltas);
     }
 
-    /// The weighted sum of the rows' losses, in the order of the rows.
+    /// The weighted sum of the rows' losses, in the order of the rows, after the way `forward`.
     #[inline(always)]
     pub(super) fn loss(&self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &Desk<S>) -> f64 {
-        let room = batch.vectors * S::LANES;
-        let outputs = numbers(self.network.outputs(&desk.units, batch.vectors));
+        let vectors = batch.vectors;
+        let outputs = self.network.outputs(&desk.units, vectors);
+        let targets = &desk.targets[..outputs.len()];
+        let weights =
+            batch.window.weights(batch.start).numbers[..batch.rows.len()].chunks(S::LANES);
         let mut total = 0.0;
-        for (index, &row) in batch.rows.iter().enumerate() {
-            let outputs = outputs[index..].iter().copied().step_by(room);
-            total += weighted_loss(dataset, row, outputs);
+        for (vector, weights) in weights.enumerate() {
+            let place = (vector, vectors);
+            let losses = losses(dataset.objective(), outputs, targets, place, weights.len());
+            for (&weight, loss) in weights.iter().zip(losses) {
+                total += f64::from(weight) * loss;
+            }
         }
         total
     }
