@@ -35,3 +35,6 @@ pub mod selection;
 mod sharing;
 pub mod topology;
 pub mod training;
+
+#[doc(hidden)]
+pub use kernels::without_subnormals;

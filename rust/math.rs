@@ -5,8 +5,6 @@
 //! core uses these alone, made of additions, multiplications and fused multiply-adds, which IEEE 754
 //! fixes. `clippy.toml` forbids the others.
 
-pub use crate::kernels::without_subnormals;
-
 /// Adding and subtracting 1.5 · 2²³ + 127 rounds a small `f32` to the nearest integer n, and leaves
 /// n + 127, the exponent bits of 2ⁿ, in the low bits of the sum.
 pub(crate) const ROUND: f32 = 12_582_912.0 + 127.0;

@@ -24,7 +24,7 @@ use std::ptr::{null, null_mut};
 use super::ahead::{Heard, Nonzeros};
 use super::blocks::{Back, Cell, add_sums, with_width};
 use super::layout::{Layer, MOST_INPUTS, layers, places};
-use super::loss::{losses, output_gradient};
+use super::loss::{output_gradient, row_losses};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
 use super::units::activate;
@@ -216,19 +216,19 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
 
     /// Adds a row's loss to each member's total.
     #[inline(always)]
-    pub(super) fn add_losses(&mut self, row: u32, totals: &mut [f64]) {
-        self.hear_targets(row);
+    pub(super) fn add_losses(&self, row: u32, totals: &mut [f64]) {
         let outputs = &self.units[self.units.len() - self.targets.len()..];
         let objective = self.dataset.objective();
-        let losses = losses(objective, outputs, &self.targets, (0, 1), totals.len());
+        let losses = row_losses(objective, outputs, &self.targets, (0, 1), totals.len());
         let weight = f64::from(self.dataset.weight(row));
         for (total, loss) in totals.iter_mut().zip(losses) {
             *total += weight * loss;
         }
     }
 
+    /// Sets the targets, for the loss and for the output's gradient.
     #[inline(always)]
-    fn hear_targets(&mut self, row: u32) {
+    pub(super) fn hear_targets(&mut self, row: u32) {
         for (target, &t) in self.targets.iter_mut().zip(self.dataset.target(row)) {
             *target = S::splat(t);
         }
@@ -236,7 +236,6 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
 
     #[inline(always)]
     pub(super) fn output_gradient(&mut self, row: u32) {
-        self.hear_targets(row);
         let outputs = self.units.len() - self.targets.len();
         output_gradient(
             self.dataset.objective(),

@@ -102,7 +102,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
     #[inline(always)]
     fn add_losses(&mut self, row: u32) {
         let mut totals = &mut self.totals[..];
-        for group in &mut self.in_step {
+        for group in &self.in_step {
             let (own, rest) = totals.split_at_mut(group.rates.len());
             group.add_losses(row, own);
             totals = rest;
@@ -150,6 +150,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
                 prefetch_row(self.dataset, soon);
             }
             self.forward(row);
+            for group in &mut self.in_step {
+                group.hear_targets(row);
+            }
             if !losses.is_empty() {
                 self.add_losses(row);
             }

@@ -1,5 +1,7 @@
 //! Losses of one row, and their derivatives by the output layer's weighted sums.
 
+use std::slice::from_ref;
+
 use super::simd::{MOST_LANES, Simd, numbers};
 use super::units::times_derivatives;
 use crate::dataset::{Loss, Objective};
@@ -46,87 +48,121 @@ pub(super) fn output_gradient<S: Simd>(
     }
 }
 
-/// The losses of the rows, or members, that have the first `count` lanes of a vector; outputs and
-/// targets are `(outputs, vectors)`. They are those of [`row_loss`] to the bit.
+/// The losses of the rows, or members, in the first `count` lanes of a vector, each by [`row_loss`] to
+/// the bit; outputs and targets are `(outputs, vectors)`.
 #[inline(always)]
-pub(super) fn losses<S: Simd>(
+pub(super) fn row_losses<S: Simd>(
     objective: &Objective,
     outputs: &[S],
     targets: &[S],
     (vector, vectors): (usize, usize),
     count: usize,
 ) -> [f64; MOST_LANES] {
-    let mut losses = [0.0; MOST_LANES];
-    let places = || (vector..outputs.len()).step_by(vectors);
-    let zero = S::splat(0.0);
-    if objective.loss == Loss::SquaredError {
-        let mut sum = zero;
-        for place in places() {
-            let error = targets[place].sub(outputs[place]);
-            sum = error.mul_add(error, sum);
-        }
-        widen(sum.mul(S::splat(0.5)), &mut losses);
-        return losses;
-    }
-    // Of a class that a row has or has not, one logarithm is wanted, which needs no branch.
-    let (mut chance, mut shares, mut parts) = (zero, zero, zero);
-    for place in places() {
-        let share = targets[place];
-        let part = share.mul(share).sub(share);
-        chance = share.mul_add(outputs[place], chance);
-        shares = shares.add(share);
-        parts = parts.above(part).above(part.neg());
-    }
+    let columns = Pairs { outputs: &outputs[vector..], targets: &targets[vector..], vectors };
     let softmax = objective.output == Activation::Softmax;
-    let (mut share, mut part) = ([0.0; MOST_LANES], [0.0; MOST_LANES]);
-    widen(shares, &mut share);
-    widen(parts, &mut part);
-    let mut whole = true;
-    for lane in 0..count {
-        whole &= part[lane] == 0.0 && (!softmax || share[lane] == 1.0);
-    }
-    if !whole {
+    if objective.loss == Loss::SquaredError {
+        squared_errors(columns)
+    } else if whole_classes(columns, softmax, count) {
+        log_losses(columns, softmax)
+    } else {
+        let mut losses = [0.0; MOST_LANES];
         for (lane, loss) in losses.iter_mut().enumerate().take(count) {
-            let output = places().map(|place| numbers(&outputs[place..=place])[lane]);
-            let target = places().map(|place| numbers(&targets[place..=place])[lane]);
+            let output = columns.each().map(|(output, _)| numbers(from_ref(output))[lane]);
+            let target = columns.each().map(|(_, target)| numbers(from_ref(target))[lane]);
             *loss = row_loss(objective.loss, objective.output, output, target);
         }
-    } else if softmax {
-        widen(chance, &mut losses);
-        surprises(&mut losses[..S::LANES]);
-    } else {
-        let (mut chances, mut shares) = ([0.0; MOST_LANES], [0.0; MOST_LANES]);
-        for place in places() {
-            widen(outputs[place], &mut chances);
-            widen(targets[place], &mut shares);
-            for lane in 0..S::LANES {
-                let chance = chances[lane];
-                chances[lane] = if shares[lane] == 1.0 { chance } else { 1.0 - chance };
-            }
-            surprises(&mut chances[..S::LANES]);
-            for lane in 0..S::LANES {
-                losses[lane] += chances[lane];
-            }
+        losses
+    }
+}
+
+/// Outputs and targets, the first of each column of so many vectors being meant.
+#[derive(Clone, Copy)]
+struct Pairs<'a, S> {
+    outputs: &'a [S],
+    targets: &'a [S],
+    vectors: usize,
+}
+
+impl<'a, S> Pairs<'a, S> {
+    #[inline(always)]
+    fn each(self) -> impl Iterator<Item = (&'a S, &'a S)> {
+        let targets = self.targets.iter().step_by(self.vectors);
+        self.outputs.iter().step_by(self.vectors).zip(targets)
+    }
+}
+
+#[inline(always)]
+fn squared_errors<S: Simd>(pairs: Pairs<'_, S>) -> [f64; MOST_LANES] {
+    let mut sum = S::splat(0.0);
+    for (&output, &target) in pairs.each() {
+        let error = target.sub(output);
+        sum = error.mul_add(error, sum);
+    }
+    widened(sum.mul(S::splat(0.5)))
+}
+
+/// Whether each target is 0 or 1, and with softmax just one of a row's is 1.
+#[inline(always)]
+fn whole_classes<S: Simd>(pairs: Pairs<'_, S>, softmax: bool, count: usize) -> bool {
+    let (mut total, mut most) = (S::splat(0.0), S::splat(0.0));
+    for (_, &target) in pairs.each() {
+        total = total.add(target);
+        // Zero for 0 and 1 alone.
+        let part = target.mul(target).sub(target);
+        most = most.above(part).above(part.neg());
+    }
+    let (total, most) = (widened(total), widened(most));
+    let mut whole = true;
+    for lane in 0..count {
+        whole &= most[lane] == 0.0 && (!softmax || total[lane] == 1.0);
+    }
+    whole
+}
+
+/// Of whole classes, which need one logarithm for each output, or with softmax one in all, and no
+/// branch.
+#[inline(always)]
+fn log_losses<S: Simd>(pairs: Pairs<'_, S>, softmax: bool) -> [f64; MOST_LANES] {
+    if softmax {
+        let mut chance = S::splat(0.0);
+        for (&output, &target) in pairs.each() {
+            chance = target.mul_add(output, chance);
+        }
+        return surprises::<S>(widened(chance));
+    }
+    let mut losses = [0.0; MOST_LANES];
+    for (&output, &target) in pairs.each() {
+        let (mut chances, target) = (widened(output), widened(target));
+        for lane in 0..S::LANES {
+            let chance = chances[lane];
+            chances[lane] = if target[lane] == 1.0 { chance } else { 1.0 - chance };
+        }
+        let chances = surprises::<S>(chances);
+        for lane in 0..S::LANES {
+            losses[lane] += chances[lane];
         }
     }
     losses
 }
 
-/// A vector's numbers in double precision.
+/// A vector's numbers in double precision, then zeros.
 #[inline(always)]
-fn widen<S: Simd>(vector: S, to: &mut [f64; MOST_LANES]) {
-    for (to, &number) in to.iter_mut().zip(numbers(std::slice::from_ref(&vector))) {
+fn widened<S: Simd>(vector: S) -> [f64; MOST_LANES] {
+    let mut wide = [0.0; MOST_LANES];
+    for (to, &number) in wide.iter_mut().zip(numbers(from_ref(&vector))) {
         *to = f64::from(number);
     }
+    wide
 }
 
-/// Replaces probabilities by [`surprise`] at a share of 1, side by side.
+/// [`surprise`] at a share of 1 of each lane's probability, side by side.
 #[inline(always)]
-fn surprises(probabilities: &mut [f64]) {
-    for number in probabilities {
+fn surprises<S: Simd>(mut probabilities: [f64; MOST_LANES]) -> [f64; MOST_LANES] {
+    for number in &mut probabilities[..S::LANES] {
         let logarithm = ln_of_normal(held(*number), 0);
         *number = if number.is_nan() { f64::NAN } else { -logarithm };
     }
+    probabilities
 }
 
 /// One row's loss; outputs and target are `(outputs,)`. Probabilities are kept away from 0 and 1 by
@@ -181,4 +217,78 @@ fn held(probability: f64) -> f64 {
     const SMALLEST: f64 = f32::EPSILON as f64;
     let probability = if probability < SMALLEST { SMALLEST } else { probability };
     if probability > 1.0 - SMALLEST { 1.0 - SMALLEST } else { probability }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Task;
+    use crate::kernels::simd::{Portable, Square, zeros};
+    use crate::kernels::{Kernel, dispatch};
+
+    /// Losses of rows of every pair of these outputs and targets, in every lane, behind some that are
+    /// of no account.
+    struct AtTheEnds(Activation, Loss);
+
+    impl AtTheEnds {
+        #[inline(always)]
+        fn hold<S: Simd>(&self) {
+            let Self(output, loss) = *self;
+            let task = Task::Classification;
+            let target_scale = vec![1.0; 2];
+            let objective = Objective { task, output, loss, decay_biases: false, target_scale };
+            let outputs = [0.0, 1e-40, f32::EPSILON, 0.5, 1.0 - f32::EPSILON, 1.0, f32::NAN];
+            let rows = [
+                [0.0, 1.0],
+                [1.0, 0.0],
+                [1.0, 1.0],
+                [0.0, 0.0],
+                [0.25, 0.75],
+                [1.0 - f32::EPSILON / 2.0, 1e-40],
+            ];
+            for a in outputs {
+                for (b, target) in outputs.into_iter().flat_map(|b| rows.map(|row| (b, row))) {
+                    for lane in 0..S::LANES {
+                        // The vector is the second of two in each column.
+                        let mut units: Vec<S> = zeros(4);
+                        let mut targets: Vec<S> = zeros(4);
+                        for (unit, given) in [a, b].into_iter().enumerate() {
+                            let mut own = [f32::NAN; MOST_LANES];
+                            own[..=lane].fill(given);
+                            units[2 * unit + 1] = S::load(&own);
+                            let mut own = [0.3; MOST_LANES];
+                            own[..=lane].fill(target[unit]);
+                            targets[2 * unit + 1] = S::load(&own);
+                        }
+                        let told = row_losses(&objective, &units, &targets, (1, 2), lane + 1);
+                        let expected =
+                            row_loss(loss, output, [a, b].into_iter(), target.into_iter());
+                        let same = told[lane].to_bits() == expected.to_bits();
+                        let same = same || told[lane].is_nan() && expected.is_nan();
+                        assert!(same, "{output:?} {a} {b} {target:?}: {} {expected}", told[lane]);
+                    }
+                }
+            }
+        }
+    }
+
+    impl Kernel for AtTheEnds {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Square>(self) {
+            self.hold::<S>();
+            self.hold::<S::Half>();
+            self.hold::<Portable>();
+        }
+    }
+
+    #[test]
+    fn losses_side_by_side_are_those_of_single_rows() {
+        for output in [Activation::Sigmoid, Activation::Softmax] {
+            for loss in [Loss::SquaredError, Loss::CrossEntropy] {
+                dispatch(AtTheEnds(output, loss));
+            }
+        }
+    }
 }

@@ -165,7 +165,7 @@ impl<S: Square> Packed<S> {
         self.layers.iter().flat_map(move |&layer| {
             let PackedLayer { inputs, outputs, start, .. } = layer;
             let Matrix { turned, lanes, blocks, .. } = layer.matrix;
-            // Of one kind all vectors of a row.
+            // With one kind the vectors of a row are adjacent.
             let side_by_side = match (turned, kinds) {
                 (true, _) => 1,
                 (false, 1) => outputs,

@@ -33,9 +33,9 @@ impl<const ROWS: bool> Left<'_, ROWS> {
         if ROWS { r + k * self.stride } else { r * self.stride + k }
     }
 
-    /// How far the row is from row 0 at the same step. How they follow from each other a compiler is
-    /// not to know: it would work each out from the one before at every step, and additions of whole
-    /// numbers take the places of multiplications.
+    /// How far a row is from row 0 at the same step. Hidden from the compiler, which would otherwise
+    /// derive each from the one before at every step; those additions compete with the
+    /// multiplications.
     #[inline(always)]
     fn row(self, r: usize) -> usize {
         if ROWS { r } else { opaque(r * self.stride) }
@@ -168,7 +168,7 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: boo
         sums.prepare::<WIDTH>(r + h, v);
     }
     let mut rows = [0; HEIGHT];
-    for h in 0..HEIGHT {
+    for h in 1..HEIGHT {
         rows[h] = left.row(h);
     }
     let first = left.place(r, 0);

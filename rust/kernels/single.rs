@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::Orders;
-use super::loss::{losses, output_gradient};
+use super::loss::{output_gradient, row_losses};
 use super::packed::{Matrix, Packed, PackedLayer};
 use super::products::{Columns, Steps, Stored, product, rows};
 use super::rules::{Rates, Rule};
@@ -195,7 +195,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         let mut total = 0.0;
         for (vector, weights) in weights.enumerate() {
             let place = (vector, vectors);
-            let losses = losses(dataset.objective(), outputs, targets, place, weights.len());
+            let losses = row_losses(dataset.objective(), outputs, targets, place, weights.len());
             for (&weight, loss) in weights.iter().zip(losses) {
                 total += f64::from(weight) * loss;
             }

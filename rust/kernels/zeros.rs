@@ -8,7 +8,7 @@
 //! one row, for rules whose updates are the same at every step, and for groups without a mask.
 //!
 //! The bits are those of `blocks`: `0·w` added to a sum changes it by nothing but the sign of a
-//! zero, which is taken away in the end.
+//! zero, which `training` removes in the end.
 //! Where a delta or a weight is not finite, `0·∞` is missed; but then the bias or that weight is not
 //! finite either, and stays so until the call ends and the member counts as diverged.
 //!

@@ -3,7 +3,7 @@
 use apbt_rs::dataset::{Dataset, Loss, Objective};
 use apbt_rs::hyperparameters::LEARNING_RATE;
 use apbt_rs::member::Member;
-use apbt_rs::network::Activation;
+use apbt_rs::network::{Activation, Network};
 use proptest::prelude::*;
 
 use crate::common::{
@@ -94,20 +94,41 @@ pub fn crowds_that_take_turns() -> impl Strategy<Value = (Dataset, Vec<Member>)>
     })
 }
 
-/// Members whose rates are so small that their changes are subnormal, as are slots that die away.
-pub fn crowds_of_tiny_changes() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
-    (crowds(), -40.0..-30.0).prop_map(|((dataset, mut members), power)| {
-        for member in &mut members {
+/// Members whose rates are so small that their changes are subnormal, as are slots that die away, and
+/// some of their parameters, on a table with such numbers.
+pub fn crowds_of_tiny_numbers() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
+    (crowds(), -40.0..-30.0).prop_map(|((dataset, members), power)| {
+        let mut inputs = dataset.inputs().to_vec();
+        inputs.iter_mut().step_by(3).for_each(|x| *x = TINY.copysign(*x));
+        let rows = (dataset.train().to_vec(), dataset.validation().to_vec());
+        let (targets, objective) = (dataset.targets().to_vec(), dataset.objective().clone());
+        let columns = dataset.n_outputs();
+        let dataset =
+            Dataset::new(inputs, targets, columns, None, rows.0, rows.1, objective, 1).unwrap();
+        let members = members.into_iter().map(|mut member| {
             member.hyperparameters[LEARNING_RATE] = 10_f64.powf(power);
+            let mask = member.network.mask().to_vec();
             for slot in &mut member.optimizer.slots {
-                for (number, &live) in slot.iter_mut().zip(member.network.mask()) {
+                for (number, &live) in slot.iter_mut().zip(&mask) {
                     *number = if live { 1.2e-38 } else { 0.0 };
                 }
             }
-        }
-        (dataset, members)
+            let mut parameters = member.network.parameters().to_vec();
+            for (number, &live) in parameters.iter_mut().zip(&mask).step_by(4) {
+                *number = if live { TINY.copysign(*number) } else { 0.0 };
+            }
+            let network = &member.network;
+            let (topology, activations) = (network.topology(), network.activations());
+            member.network =
+                Network::new(topology.to_vec(), activations.to_vec(), parameters, mask).unwrap();
+            member
+        });
+        (dataset, members.collect())
     })
 }
+
+/// A subnormal number.
+const TINY: f32 = 1e-39;
 
 type Table = (usize, usize, usize, bool, f64);
 /// Those of [`crowd_of`], and of how many sizes batches of 8 rows and more are.

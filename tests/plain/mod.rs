@@ -12,7 +12,7 @@ use apbt_rs::network::{Activation, Network};
 
 /// Trains a member as `apbt_rs::training::train` promises to.
 pub fn train(dataset: &Dataset, member: &mut Member, epochs: u64) {
-    math::without_subnormals(|| train_with_subnormals(dataset, member, epochs));
+    apbt_rs::without_subnormals(|| train_with_subnormals(dataset, member, epochs));
 }
 
 /// The same by the bare loops.
@@ -105,7 +105,7 @@ fn gradient(
     let mut total = 0.0;
     for &row in batch {
         let target = dataset.target(row);
-        let units = forward(network, parameters, dataset.input(row));
+        let units = forward_with_subnormals(network, parameters, dataset.input(row));
         let outputs = units.last().expect("an output layer");
         total += f64::from(dataset.weight(row)) * row_loss(objective, outputs, target);
         let mut deltas = output_deltas(objective, outputs, target, factor * dataset.weight(row));
@@ -136,7 +136,7 @@ fn gradient(
 
 /// What each layer's units give, the input first.
 pub fn forward(network: &Network, parameters: &[f32], input: &[f32]) -> Vec<Vec<f32>> {
-    math::without_subnormals(|| forward_with_subnormals(network, parameters, input))
+    apbt_rs::without_subnormals(|| forward_with_subnormals(network, parameters, input))
 }
 
 fn forward_with_subnormals(network: &Network, parameters: &[f32], input: &[f32]) -> Vec<Vec<f32>> {
