@@ -167,9 +167,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
-    /// Hears a row's inputs, unless it passes over some.
+    /// Hears a row's targets, and its inputs unless it passes over some.
     #[inline(always)]
     pub(super) fn hear(&mut self, row: u32) {
+        for (target, &t) in self.targets.iter_mut().zip(self.dataset.target(row)) {
+            *target = S::splat(t);
+        }
         if self.sparse {
             return;
         }
@@ -226,14 +229,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
-    /// Sets the targets, for the loss and for the output's gradient.
-    #[inline(always)]
-    pub(super) fn hear_targets(&mut self, row: u32) {
-        for (target, &t) in self.targets.iter_mut().zip(self.dataset.target(row)) {
-            *target = S::splat(t);
-        }
-    }
-
+    /// The loss's derivative for the row heard.
     #[inline(always)]
     pub(super) fn output_gradient(&mut self, row: u32) {
         let outputs = self.units.len() - self.targets.len();

@@ -150,9 +150,6 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
                 prefetch_row(self.dataset, soon);
             }
             self.forward(row);
-            for group in &mut self.in_step {
-                group.hear_targets(row);
-            }
             if !losses.is_empty() {
                 self.add_losses(row);
             }

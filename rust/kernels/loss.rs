@@ -58,17 +58,17 @@ pub(super) fn row_losses<S: Simd>(
     (vector, vectors): (usize, usize),
     count: usize,
 ) -> [f64; MOST_LANES] {
-    let columns = Pairs { outputs: &outputs[vector..], targets: &targets[vector..], vectors };
+    let pairs = Pairs { outputs: &outputs[vector..], targets: &targets[vector..], vectors };
     let softmax = objective.output == Activation::Softmax;
     if objective.loss == Loss::SquaredError {
-        squared_errors(columns)
-    } else if whole_classes(columns, softmax, count) {
-        log_losses(columns, softmax)
+        squared_errors(pairs)
+    } else if whole_classes(pairs, softmax, count) {
+        log_losses(pairs, softmax)
     } else {
         let mut losses = [0.0; MOST_LANES];
         for (lane, loss) in losses.iter_mut().enumerate().take(count) {
-            let output = columns.each().map(|(output, _)| numbers(from_ref(output))[lane]);
-            let target = columns.each().map(|(_, target)| numbers(from_ref(target))[lane]);
+            let output = pairs.each().map(|(output, _)| numbers(from_ref(output))[lane]);
+            let target = pairs.each().map(|(_, target)| numbers(from_ref(target))[lane]);
             *loss = row_loss(objective.loss, objective.output, output, target);
         }
         losses
@@ -226,7 +226,7 @@ mod tests {
     use crate::kernels::simd::{Portable, Square, zeros};
     use crate::kernels::{Kernel, dispatch};
 
-    /// Losses of rows of every pair of these outputs and targets, in every lane, behind some that are
+    /// Losses of rows of every pair of these outputs and targets, in every lane, before some that are
     /// of no account.
     struct AtTheEnds(Activation, Loss);
 

@@ -37,7 +37,7 @@ impl<const ROWS: bool> Left<'_, ROWS> {
     /// derive each from the one before at every step; those additions compete with the
     /// multiplications.
     #[inline(always)]
-    fn row(self, r: usize) -> usize {
+    fn offset(self, r: usize) -> usize {
         if ROWS { r } else { opaque(r * self.stride) }
     }
 }
@@ -167,9 +167,9 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: boo
         sum[h] = [sums.first(r + h); WIDTH];
         sums.prepare::<WIDTH>(r + h, v);
     }
-    let mut rows = [0; HEIGHT];
+    let mut offsets = [0; HEIGHT];
     for h in 1..HEIGHT {
-        rows[h] = left.row(h);
+        offsets[h] = left.offset(h);
     }
     let first = left.place(r, 0);
     for k in 0..steps {
@@ -182,7 +182,8 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: boo
         }
         for h in 0..HEIGHT {
             // SAFETY: the caller's promise.
-            let number = unsafe { left.numbers.get_unchecked(first + left.place(0, k) + rows[h]) };
+            let number =
+                unsafe { left.numbers.get_unchecked(first + left.place(0, k) + offsets[h]) };
             let number = S::splat(*number);
             for w in 0..WIDTH {
                 sum[h][w] = number.mul_add(row[w], sum[h][w]);
