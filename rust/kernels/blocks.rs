@@ -86,7 +86,8 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Back<S, R, SLOTS> {
     /// # Safety
     /// `heard` points to `WIDTH` vectors, `deltas` to `outputs`, `cells` to `start + outputs · WIDTH`
     /// cells. `back` points to `WIDTH` vectors or is null, `gradient` and `mask` point to as many as
-    /// `cells` or are null. Nothing else refers to what `cells`, `gradient` and `back` point to.
+    /// `cells` or are null. Nothing else refers to what `cells`, `gradient` and `back` point to, but
+    /// `heard` may be where `back` is.
     #[inline(always)]
     pub(super) unsafe fn block<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool>(
         &self,

@@ -51,9 +51,10 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
     /// Sums over the rows of a batch but the last, shaped like the parameters; empty if a batch is
     /// one row.
     gradient: Vec<S>,
-    /// What all units give, the inputs first.
+    /// What all units give, the inputs first; on the way back, once a layer has no more need of what
+    /// it heard, the loss's derivative by those units' weighted sums, times the update's factor.
     units: Vec<S>,
-    /// The loss's derivative by each unit's weighted sum, times the update's factor.
+    /// The latter of the outputs.
     deltas: Vec<S>,
     targets: Vec<S>,
     /// The factor for a batch of so many rows.
@@ -95,7 +96,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             mask: Vec::new(),
             gradient: zeros(if rates[0].batch_size > 1 { count } else { 0 }),
             units: zeros(units),
-            deltas: zeros(units),
+            deltas: zeros(dataset.n_outputs()),
             targets: zeros(dataset.n_outputs()),
             factor: (0, zero),
             layers,
@@ -238,7 +239,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             &self.units[outputs..],
             &self.targets,
             &[self.factor.1.mul(S::splat(self.dataset.weight(row)))],
-            &mut self.deltas[outputs..],
+            &mut self.deltas,
         );
     }
 
@@ -253,17 +254,19 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     ) {
         let layer = &self.layers[index];
         let gradient = &mut self.gradient;
-        let (units, deltas) = (self.units.as_ptr(), self.deltas.as_mut_ptr());
+        let units = self.units.as_mut_ptr();
+        let last = index + 1 == self.layers.len();
         // SAFETY: `layers` has laid out cells and units, of which there are as many, one after
-        // another; gradient and mask are shaped like the cells, deltas like the units; what a layer
-        // hears comes before what it gives. For a sparse group's first layer as in `forward`.
+        // another; gradient and mask are shaped like the cells, deltas like the last layer's units;
+        // what a layer hears comes before what it gives. For a sparse group's first layer as in
+        // `forward`.
         #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
         unsafe {
             let back = Back {
                 cells: self.cells.as_mut_ptr(),
                 gradient: if gradient.is_empty() { null_mut() } else { gradient.as_mut_ptr() },
                 mask: if self.mask.is_empty() { null() } else { self.mask.as_ptr() },
-                deltas: deltas.add(layer.units).cast_const(),
+                deltas: if last { self.deltas.as_ptr() } else { units.add(layer.units) },
                 outputs: layer.outputs,
                 activation: self.layers[index.saturating_sub(1)].activation,
                 rule: self.rule,
@@ -274,12 +277,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 }
                 _ => {
                     for block in &layer.blocks {
-                        let place = layer.heard + block.input;
+                        let heard = units.add(layer.heard + block.input);
                         // The table hears nothing back.
-                        let to = if index > 0 { deltas.add(place) } else { null_mut() };
+                        let to = if index > 0 { heard } else { null_mut() };
                         with_width!(block.width, WIDTH =>
                             back.block::<WIDTH, UPDATE, PLAIN>(
-                                block.start, self.keep.0, units.add(place), to));
+                                block.start, self.keep.0, heard.cast_const(), to));
                     }
                 }
             }
