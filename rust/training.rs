@@ -35,8 +35,9 @@ pub fn train(
     epochs: u64,
     stop: &AtomicBool,
 ) -> Result<()> {
-    let mut trained: Vec<Member> = members.par_iter().cloned().collect();
-    let by_row = members.iter().any(|member| by_row(member, dataset));
+    let restored = Restored::new(members);
+    let trained = &mut *restored.members;
+    let by_row = trained.iter().any(|member| by_row(member, dataset));
     let nonzeros = if by_row { Nonzeros::of(dataset) } else { None };
     let rows = dataset.train().len();
     let most = (ROWS_AHEAD / rows as u64).max(1);
@@ -61,8 +62,53 @@ pub fn train(
         }
         done += now;
     }
-    members.swap_with_slice(&mut trained);
+    restored.keep();
     Ok(())
+}
+
+/// Members in training, which become what they were before when this is dropped, unless they are to
+/// keep what they learnt.
+struct Restored<'a> {
+    members: &'a mut [Member],
+    /// What training changes, from before: parameters and slots of all members, one after another.
+    numbers: Vec<f32>,
+    /// Of each member epochs, updates, and loss.
+    counts: Vec<(u64, u64, Option<f64>)>,
+}
+
+impl<'a> Restored<'a> {
+    fn new(members: &'a mut [Member]) -> Self {
+        let count = |member: &Member| {
+            member.network.parameters().len() * (1 + member.optimizer.slots.len())
+        };
+        let mut numbers = Vec::with_capacity(members.iter().map(count).sum());
+        for member in &*members {
+            numbers.extend_from_slice(member.network.parameters());
+            member.optimizer.slots.iter().for_each(|slot| numbers.extend_from_slice(slot));
+        }
+        let counts = |member: &Member| (member.epochs, member.optimizer.steps, member.train_loss);
+        let counts = members.iter().map(counts).collect();
+        Self { members, numbers, counts }
+    }
+
+    fn keep(mut self) {
+        self.counts.clear();
+    }
+}
+
+impl Drop for Restored<'_> {
+    fn drop(&mut self) {
+        let mut numbers = &self.numbers[..];
+        for (member, counts) in self.members.iter_mut().zip(&self.counts) {
+            let slots = member.optimizer.slots.iter_mut().map(Vec::as_mut_slice);
+            for own in std::iter::once(member.network.parameters_mut()).chain(slots) {
+                let (before, rest) = numbers.split_at(own.len());
+                own.copy_from_slice(before);
+                numbers = rest;
+            }
+            (member.epochs, member.optimizer.steps, member.train_loss) = *counts;
+        }
+    }
 }
 
 /// Whether a member is of those whose first layer may pass over zeros: plain descent by every row,

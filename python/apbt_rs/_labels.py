@@ -15,6 +15,8 @@ INTEGERS = ("Int8", "Int16", "Int32", "Int64", "Int128", "UInt8", "UInt16", "UIn
 FLOATS = ("Float32", "Float64")
 TEXTS = ("String", "Categorical", "Enum")
 
+_FEW_ROWS = 4000  # so many are looked up one by one as fast as what is distinct among them is found
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -79,7 +81,8 @@ class Labels:
         """Return each row's class index as uint32, shape (rows,)."""
         refuse_missing(series, argument)
         known = {label: index for index, label in enumerate(self.classes)}
-        distinct = series.unique()
+        few = len(series) <= _FEW_ROWS
+        distinct = series if few else series.unique()
         indices = [known.get(label) for label in distinct.to_list()]
         if None in indices:
             unseen = distinct[indices.index(None)]
@@ -88,6 +91,8 @@ class Labels:
                 f"saw; known are {shortened(self.classes)}: drop such rows, or train on rows that "
                 "have it"
             )
+        if few:
+            return np.array(indices, dtype=np.uint32)
         new = pl.Series(indices, dtype=pl.UInt32)
         return series.replace_strict(distinct, new, return_dtype=pl.UInt32).to_numpy()
 
