@@ -13,6 +13,21 @@ use super::simd::{MOST_LANES, Simd, Square, Work, numbers, opaque};
 /// The most rows that a tile has.
 const MOST_ROWS: usize = 8;
 
+/// Does something for each row of a tile, written out: a loop that the compiler leaves one would keep
+/// the tile's sums in memory all along.
+macro_rules! each_row {
+    ($height:expr, $row:ident, $body:block) => {
+        each_row!($height, $row, $body, 0 1 2 3 4 5 6 7)
+    };
+    ($height:expr, $row:ident, $body:block, $($number:literal)*) => {
+        $({
+            let $row: usize = $number;
+            if $row < $height $body
+        })*
+    };
+}
+pub(super) use each_row;
+
 /// The left factor of a product. The number of row `r` at step `k` stands at `r + k · stride` if the
 /// `ROWS` are adjacent, else at `r · stride + k`: as a matter of type, since what the compiler knows of
 /// saves registers.
@@ -73,6 +88,18 @@ pub(super) trait Sums<S: Simd> {
     fn prepare<const WIDTH: usize>(&self, _r: usize, _v: usize) {}
     /// Takes the sums of row `r`, from vector `v` on.
     fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [S; WIDTH]);
+    /// Takes the sums of a tile, from row `r` and vector `v` on.
+    #[inline(always)]
+    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
+        &mut self,
+        r: usize,
+        v: usize,
+        sums: [[S; WIDTH]; HEIGHT],
+    ) {
+        each_row!(HEIGHT, h, {
+            self.take(r + h, v, sums[h]);
+        });
+    }
 }
 
 /// `sums[r, v] = first(r) + Σ_k left[r, k] · right[v, k]`, in the order of k: `rows` rows, `steps`
@@ -190,15 +217,7 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: boo
             }
         }
     }
-    // Written out, since a loop that the compiler leaves one would keep the sums in memory all along.
-    macro_rules! take {
-        ($($h:literal),*) => {
-            $(if $h < HEIGHT {
-                sums.take(r + $h, v, sum[$h]);
-            })*
-        };
-    }
-    take!(0, 1, 2, 3, 4, 5, 6, 7);
+    sums.take_tile(r, v, sum);
 }
 
 /// Sums that are stored, `(rows, vectors)`.

@@ -1,7 +1,7 @@
 //! The end of a weight gradient: a layer's parameters, updated tile by tile.
 
 use super::packed::{Matrix, PackedLayer};
-use super::products::Sums;
+use super::products::{Sums, each_row};
 use super::rules::Rule;
 use super::simd::{MOST_LANES, Simd, prefetch};
 
@@ -88,5 +88,38 @@ impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R
             let keep = if w + 1 == WIDTH { keep_end } else { keep };
             parameters[w] = self.rule.update(parameters[w], &mut slots[w], gradient, keep);
         }
+    }
+
+    #[inline(always)]
+    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
+        &mut self,
+        r: usize,
+        v: usize,
+        sums: [[W; WIDTH]; HEIGHT],
+    ) {
+        let rows = r..r + HEIGHT;
+        if !self.mask.is_empty()
+            || rows.contains(&self.row_of_biases)
+            || v + WIDTH == self.end_of_row
+        {
+            each_row!(HEIGHT, h, {
+                self.take(r + h, v, sums[h]);
+            });
+            return;
+        }
+        let start = r * self.blocks + v;
+        let places = start..start + (HEIGHT - 1) * self.blocks + WIDTH;
+        let parameters = self.parameters[places.clone()].as_mut_ptr();
+        let slots = self.slots[places].as_mut_ptr();
+        each_row!(HEIGHT, h, {
+            for w in 0..WIDTH {
+                let place = h * self.blocks + w;
+                // SAFETY: of the tile's places, whose last one is within both slices.
+                #[allow(unsafe_code, reason = "kernel file")]
+                let (parameter, slots) =
+                    unsafe { (&mut *parameters.add(place), &mut *slots.add(place)) };
+                *parameter = self.rule.update(*parameter, slots, sums[h][w], self.keep);
+            }
+        });
     }
 }
