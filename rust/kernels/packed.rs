@@ -199,18 +199,13 @@ impl<S: Square> Packed<S> {
             let shape = (layer.outputs, layer.inputs, vectors);
             if layer.matrix.turned {
                 let left = Steps { numbers: weights, stride: row };
-                let sums =
-                    Stored { first: Some((&weights[layer.inputs..], row)), to: own, vectors };
+                let sums = Stored { first: (&weights[layer.inputs..], row), to: own, vectors };
                 product::<S, S, _, false, _>(left, heard, shape, sums);
             } else {
                 let left = Rows { numbers: weights, stride: row };
-                let first = Some((&weights[layer.inputs * row..], 1));
-                product::<S, S, _, false, _>(
-                    left,
-                    heard,
-                    shape,
-                    Stored { first, to: own, vectors },
-                );
+                let first = (&weights[layer.inputs * row..], 1);
+                let sums = Stored { first, to: own, vectors };
+                product::<S, S, _, false, _>(left, heard, shape, sums);
             }
             activate(layer.activation, own, vectors);
             after[..vectors].fill(S::splat(1.0));

@@ -9,6 +9,8 @@
 use std::marker::PhantomData;
 
 use super::simd::{MOST_LANES, Simd, Square, Work, numbers, opaque};
+use super::units::times_derivatives;
+use crate::network::Activation;
 
 /// The most rows that a tile has.
 const MOST_ROWS: usize = 8;
@@ -222,9 +224,8 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: boo
 
 /// Sums that are stored, `(rows, vectors)`.
 pub(super) struct Stored<'a, S> {
-    /// Numbers that the rows' sums begin with, and how many places there are from one to the next;
-    /// zeros if there are none.
-    pub(super) first: Option<(&'a [f32], usize)>,
+    /// Numbers that the rows' sums begin with, and how many places there are from one to the next.
+    pub(super) first: (&'a [f32], usize),
     pub(super) to: &'a mut [S],
     pub(super) vectors: usize,
 }
@@ -232,12 +233,34 @@ pub(super) struct Stored<'a, S> {
 impl<S: Simd> Sums<S> for Stored<'_, S> {
     #[inline(always)]
     fn first(&self, r: usize) -> S {
-        S::splat(self.first.map_or(0.0, |(numbers, step)| numbers[r * step]))
+        S::splat(self.first.0[r * self.first.1])
     }
 
     #[inline(always)]
     fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [S; WIDTH]) {
         self.to[r * self.vectors + v..][..WIDTH].copy_from_slice(&sums);
+    }
+}
+
+/// Deltas, `(rows, vectors)`: sums times the derivatives of what gave `units`.
+pub(super) struct Deltas<'a, S> {
+    pub(super) activation: Activation,
+    pub(super) units: &'a [S],
+    pub(super) to: &'a mut [S],
+    pub(super) vectors: usize,
+}
+
+impl<S: Simd> Sums<S> for Deltas<'_, S> {
+    #[inline(always)]
+    fn first(&self, _r: usize) -> S {
+        S::splat(0.0)
+    }
+
+    #[inline(always)]
+    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, mut sums: [S; WIDTH]) {
+        let start = r * self.vectors + v;
+        times_derivatives(self.activation, &self.units[start..][..WIDTH], &mut sums);
+        self.to[start..][..WIDTH].copy_from_slice(&sums);
     }
 }
 

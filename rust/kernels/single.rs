@@ -12,10 +12,9 @@ use std::ops::Range;
 use super::Orders;
 use super::loss::{output_gradient, row_losses};
 use super::packed::{Matrix, Packed, PackedLayer};
-use super::products::{Columns, Steps, Stored, product, rows};
+use super::products::{Columns, Deltas, Steps, product, rows};
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch_row, zeros};
-use super::units::times_derivatives;
 use super::update::Update;
 use super::window::Window;
 use crate::dataset::Dataset;
@@ -226,17 +225,19 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             let deltas = &deltas[..layer.outputs * vectors];
             if index > 0 {
                 let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
-                let heard_deltas = &mut heard_deltas[span.clone()];
                 // Only the first layer's matrix may be turned.
                 let left = Steps {
                     numbers: self.network.numbers(&layer),
                     stride: layer.matrix.row_width(),
                 };
                 let shape = (layer.inputs, layer.outputs, vectors);
-                let sums = Stored { first: None, to: heard_deltas, vectors };
+                let sums = Deltas {
+                    activation: self.network.layers[index - 1].activation,
+                    units: &desk.units[span.clone()],
+                    to: &mut heard_deltas[span],
+                    vectors,
+                };
                 product::<S, S, _, false, _>(left, Columns::of(deltas, vectors), shape, sums);
-                let activation = self.network.layers[index - 1].activation;
-                times_derivatives(activation, &desk.units[span], heard_deltas);
             }
             // Where there are no halves, nothing is compiled for them.
             if S::LANES == S::Half::LANES || layer.matrix.lanes == S::LANES {
