@@ -17,7 +17,7 @@
 //! Python package runs its own over the same functions, to draw progress and to honour limits
 //! between them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
@@ -145,15 +145,13 @@ impl Run {
         if plan.len() != k || !plan.iter().all(within) {
             return Err(invalid("plan", format!("must have one action for each of {k} members")));
         }
-        let donor = |action: &Action| match action {
-            Action::Copy(donor) => Some(*donor),
-            Action::Keep | Action::Fresh => None,
-        };
-        let donors: BTreeSet<u32> = plan.iter().filter_map(donor).collect();
-        let before: BTreeMap<u32, Member> = donors
-            .into_iter()
-            .map(|place| (place, state.population[place as usize].clone()))
-            .collect();
+        let mut donors = BTreeMap::new();
+        for action in plan {
+            if let Action::Copy(donor) = action {
+                let member = || state.population[*donor as usize].clone();
+                donors.entry(*donor).or_insert_with(member);
+            }
+        }
         for (place, (member, action)) in state.population.iter_mut().zip(plan).enumerate() {
             let place = place as u32;
             match *action {
@@ -162,7 +160,7 @@ impl Run {
                     member.parent = Some(place);
                 }
                 Action::Copy(donor) => {
-                    exploit(member, &before[&donor], donor);
+                    exploit(member, &donors[&donor], donor);
                     explore(member, &self.space, self.seed, place);
                 }
                 Action::Fresh => {

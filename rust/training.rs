@@ -4,6 +4,7 @@
 //! with which instructions) is chosen for speed alone, and changes no bit of what it results in.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::sync::atomic::AtomicBool;
 
 use rayon::prelude::*;
@@ -27,16 +28,16 @@ const ROWS_AHEAD: u64 = 1 << 20;
 /// updates in work, one of each thread.
 ///
 /// # Errors
-/// [`crate::error::Error::Stopped`] if `stop` was set; the members are then as they were before the
-/// call.
+/// [`crate::error::Error::Stopped`] if `stop` was set; the members are then, as after a panic, as they
+/// were before the call.
 pub fn train(
     dataset: &Dataset,
     members: &mut [Member],
     epochs: u64,
     stop: &AtomicBool,
 ) -> Result<()> {
-    let restored = Restored::new(members);
-    let trained = &mut *restored.members;
+    let backup = Backup::new(members);
+    let trained = &mut *backup.members;
     let by_row = trained.iter().any(|member| by_row(member, dataset));
     let nonzeros = if by_row { Nonzeros::of(dataset) } else { None };
     let rows = dataset.train().len();
@@ -62,51 +63,65 @@ pub fn train(
         }
         done += now;
     }
-    restored.keep();
+    backup.keep();
     Ok(())
 }
 
-/// Members in training, which become what they were before when this is dropped, unless they are to
-/// keep what they learnt.
-struct Restored<'a> {
+/// What training changes, from before: members get it back when this is dropped, after an error or in
+/// a panic, unless they are to keep what they learnt.
+struct Backup<'a> {
     members: &'a mut [Member],
-    /// What training changes, from before: parameters and slots of all members, one after another.
-    numbers: Vec<f32>,
-    /// Of each member epochs, updates, and loss.
-    counts: Vec<(u64, u64, Option<f64>)>,
+    before: Vec<Before>,
+    kept: bool,
 }
 
-impl<'a> Restored<'a> {
+/// What training changes of one member: all that `finish` writes.
+struct Before {
+    /// Parameters, then each slot.
+    numbers: Vec<f32>,
+    steps: u64,
+    epochs: u64,
+    train_loss: Option<f64>,
+}
+
+impl<'a> Backup<'a> {
     fn new(members: &'a mut [Member]) -> Self {
-        let count = |member: &Member| {
-            member.network.parameters().len() * (1 + member.optimizer.slots.len())
+        let before = |member: &Member| {
+            let slots = member.optimizer.slots.iter().map(Vec::as_slice);
+            let numbers: Vec<&[f32]> =
+                iter::once(member.network.parameters()).chain(slots).collect();
+            Before {
+                numbers: numbers.concat(),
+                steps: member.optimizer.steps,
+                epochs: member.epochs,
+                train_loss: member.train_loss,
+            }
         };
-        let mut numbers = Vec::with_capacity(members.iter().map(count).sum());
-        for member in &*members {
-            numbers.extend_from_slice(member.network.parameters());
-            member.optimizer.slots.iter().for_each(|slot| numbers.extend_from_slice(slot));
-        }
-        let counts = |member: &Member| (member.epochs, member.optimizer.steps, member.train_loss);
-        let counts = members.iter().map(counts).collect();
-        Self { members, numbers, counts }
+        let before = members.par_iter().map(before).collect();
+        Self { members, before, kept: false }
     }
 
     fn keep(mut self) {
-        self.counts.clear();
+        self.kept = true;
     }
 }
 
-impl Drop for Restored<'_> {
+impl Drop for Backup<'_> {
     fn drop(&mut self) {
-        let mut numbers = &self.numbers[..];
-        for (member, counts) in self.members.iter_mut().zip(&self.counts) {
+        if self.kept {
+            return;
+        }
+        for (member, before) in self.members.iter_mut().zip(&self.before) {
+            let mut numbers = &before.numbers[..];
             let slots = member.optimizer.slots.iter_mut().map(Vec::as_mut_slice);
-            for own in std::iter::once(member.network.parameters_mut()).chain(slots) {
-                let (before, rest) = numbers.split_at(own.len());
-                own.copy_from_slice(before);
+            for own in iter::once(member.network.parameters_mut()).chain(slots) {
+                let (first, rest) = numbers.split_at(own.len());
+                own.copy_from_slice(first);
                 numbers = rest;
             }
-            (member.epochs, member.optimizer.steps, member.train_loss) = *counts;
+            member.optimizer.steps = before.steps;
+            member.epochs = before.epochs;
+            member.train_loss = before.train_loss;
         }
     }
 }
@@ -199,7 +214,8 @@ impl Epochs<'_, '_> {
     }
 }
 
-/// Records that a member went through some epochs, the last with that sum of losses.
+/// Records that a member went through some epochs, the last with that sum of losses. What it writes,
+/// [`Backup`] puts back.
 #[inline(always)]
 fn finish(member: &mut Member, loss: Option<&f64>, orders: Orders<'_>) {
     member.train_loss = loss.map(|loss| loss / orders.epoch as f64);

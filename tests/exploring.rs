@@ -6,8 +6,9 @@ use apbt_rs::exploring::{exploit, explore};
 use apbt_rs::hyperparameters::{Domain, OPTIMIZER, Scale, Table};
 use apbt_rs::member::{Event, Member, OptimizerState, Space};
 use apbt_rs::network::Activation;
+use apbt_rs::selection::Action;
 use apbt_rs::topology::simplify;
-use common::{paper_space, range, wide_space};
+use common::{paper_space, range, run, start, wide_space};
 use proptest::prelude::*;
 
 /// A member drawn from a space, with slots that are not zero where weights are not.
@@ -119,5 +120,20 @@ fn spaces_that_nothing_can_be_drawn_from_are_refused() {
         Space { density: Domain::Fixed(f64::NAN), ..space() },
     ] {
         assert!(refused.check().is_err(), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_donor_is_copied_as_it_was_though_it_changes_first() {
+    let run = run(true, 3);
+    let (state, _) = start(&run, 6);
+    let (mut changed, mut plan) = (state.clone(), vec![Action::Keep; 6]);
+    plan[..4].copy_from_slice(&[Action::Copy(1), Action::Copy(0), Action::Fresh, Action::Copy(2)]);
+    run.apply(&mut changed, &plan).unwrap();
+    for (place, donor) in [(0, 1), (1, 0), (3, 2)] {
+        let mut expected = state.population[place].clone();
+        exploit(&mut expected, &state.population[donor], donor as u32);
+        explore(&mut expected, &run.space, run.seed, place as u32);
+        assert_eq!(changed.population[place], expected);
     }
 }

@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder
 
+from apbt_rs._labels import FEW_ROWS
 from apbt_rs._targets import Targets, class_codes, read_target
 from apbt_rs._values import is_text
 
@@ -81,6 +82,19 @@ def test_classes_are_those_of_scikit_learn(y: pl.Series) -> None:
     assert (targets.transform(y) == one_hot).all()
     assert targets.scale == [1.0] * len(targets.classes)
     assert targets.names == ["kind"]
+
+
+@given(labels())
+def test_many_labels_are_looked_up_as_few_are(y: pl.Series) -> None:
+    targets = fitted(y, task="classification")
+    places = np.arange(FEW_ROWS + 1) % len(y)
+    assert targets.codes(y[places]).tolist() == targets.codes(y)[places].tolist()
+
+
+@pytest.mark.parametrize("count", [1, FEW_ROWS])
+def test_the_first_label_that_was_never_seen_is_named_among_few_and_many(count: int) -> None:
+    with pytest.raises(ValueError, match="the label 'd', which training never saw"):
+        fitted(["a", "b"]).codes(["a"] * count + ["d", "c"])
 
 
 @given(labels())

@@ -7,7 +7,6 @@ mod plain;
 use std::sync::atomic::AtomicBool;
 
 use apbt_rs::dataset::{Dataset, Loss};
-use apbt_rs::error::Error;
 use apbt_rs::member::Member;
 use apbt_rs::network::Activation;
 use apbt_rs::training::train;
@@ -103,14 +102,6 @@ proptest! {
                 prop_assert!(trained.optimizer.slots.iter().all(|slot| slot[place] == 0.0));
             }
         }
-    }
-
-    #[test]
-    fn a_stopped_call_leaves_members_as_they_were((dataset, member) in problems()) {
-        let mut members = [member.clone(), member.clone()];
-        let stopped = train(&dataset, &mut members, 3, &AtomicBool::new(true));
-        prop_assert_eq!(stopped, Err(Error::Stopped));
-        prop_assert_eq!(members, [member.clone(), member]);
     }
 }
 

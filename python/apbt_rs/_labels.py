@@ -15,7 +15,7 @@ INTEGERS = ("Int8", "Int16", "Int32", "Int64", "Int128", "UInt8", "UInt16", "UIn
 FLOATS = ("Float32", "Float64")
 TEXTS = ("String", "Categorical", "Enum")
 
-_FEW_ROWS = 4000  # so many are looked up one by one as fast as what is distinct among them is found
+FEW_ROWS = 4000  # of so many it takes no longer to look each up than to find the distinct ones first
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ class Labels:
         """Return each row's class index as uint32, shape (rows,)."""
         refuse_missing(series, argument)
         known = {label: index for index, label in enumerate(self.classes)}
-        few = len(series) <= _FEW_ROWS
-        distinct = series if few else series.unique()
-        indices = [known.get(label) for label in distinct.to_list()]
+        few = len(series) <= FEW_ROWS
+        labels = series if few else series.unique(maintain_order=True)
+        indices = [known.get(label) for label in labels.to_list()]
         if None in indices:
-            unseen = distinct[indices.index(None)]
+            unseen = labels[indices.index(None)]
             raise ValueError(
                 f"{place(series.name, argument)} holds the label {unseen!r}, which training never "
                 f"saw; known are {shortened(self.classes)}: drop such rows, or train on rows that "
@@ -94,7 +94,7 @@ class Labels:
         if few:
             return np.array(indices, dtype=np.uint32)
         new = pl.Series(indices, dtype=pl.UInt32)
-        return series.replace_strict(distinct, new, return_dtype=pl.UInt32).to_numpy()
+        return series.replace_strict(labels, new, return_dtype=pl.UInt32).to_numpy()
 
     def encode(self, series: pl.Series, *, argument: str = "y") -> np.ndarray:
         """Return targets as float32, shape (rows, classes), or (rows, 1) if not `one_hot`."""

@@ -9,26 +9,25 @@
 use std::marker::PhantomData;
 
 use super::simd::{MOST_LANES, Simd, Square, Work, numbers, opaque};
-use super::units::times_derivatives;
-use crate::network::Activation;
 
 /// The most rows that a tile has.
 const MOST_ROWS: usize = 8;
 
-/// Does something for each row of a tile, written out: a loop that the compiler leaves one would keep
-/// the tile's sums in memory all along.
-macro_rules! each_row {
-    ($height:expr, $row:ident, $body:block) => {
-        each_row!($height, $row, $body, 0 1 2 3 4 5 6 7)
+/// Does something for each of so many numbers, at most 16, written out: an array of vectors stays in
+/// registers only if no loop that the compiler leaves one goes over it.
+macro_rules! written_out {
+    ($count:expr, $number:ident, $body:block) => {
+        written_out!($count, $number, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
     };
-    ($height:expr, $row:ident, $body:block, $($number:literal)*) => {
+    ($count:expr, $number:ident, $body:block, $($literal:literal)*) => {{
+        const { assert!($count <= 16) }
         $({
-            let $row: usize = $number;
-            if $row < $height $body
+            let $number: usize = $literal;
+            if $number < $count $body
         })*
-    };
+    }};
 }
-pub(super) use each_row;
+pub(super) use written_out;
 
 /// The left factor of a product. The number of row `r` at step `k` stands at `r + k · stride` if the
 /// `ROWS` are adjacent, else at `r · stride + k`: as a matter of type, since what the compiler knows of
@@ -98,7 +97,7 @@ pub(super) trait Sums<S: Simd> {
         v: usize,
         sums: [[S; WIDTH]; HEIGHT],
     ) {
-        each_row!(HEIGHT, h, {
+        written_out!(HEIGHT, h, {
             self.take(r + h, v, sums[h]);
         });
     }
@@ -242,42 +241,6 @@ impl<S: Simd> Sums<S> for Stored<'_, S> {
     }
 }
 
-/// Deltas, `(rows, vectors)`: sums times the derivatives of what gave `units`.
-pub(super) struct Deltas<'a, S> {
-    pub(super) activation: Activation,
-    pub(super) units: &'a [S],
-    pub(super) to: &'a mut [S],
-    pub(super) vectors: usize,
-}
-
-impl<S: Simd> Sums<S> for Deltas<'_, S> {
-    #[inline(always)]
-    fn first(&self, _r: usize) -> S {
-        S::splat(0.0)
-    }
-
-    #[inline(always)]
-    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, mut sums: [S; WIDTH]) {
-        let start = r * self.vectors + v;
-        times_derivatives(self.activation, &self.units[start..][..WIDTH], &mut sums);
-        self.to[start..][..WIDTH].copy_from_slice(&sums);
-    }
-}
-
-/// Does something for each lane of a vector, written out: what is in an array of vectors stays in
-/// registers only if no loop goes over it.
-macro_rules! each_lane {
-    ($S:ident, $lane:ident, $body:block) => {
-        each_lane!($S, $lane, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
-    };
-    ($S:ident, $lane:ident, $body:block, $($number:literal)*) => {
-        $({
-            let $lane: usize = $number;
-            if $lane < $S::LANES $body
-        })*
-    };
-}
-
 /// Turns rows of as many numbers each into columns: `to` is `(columns, vectors)`, and vector `vector`
 /// of each column gets its number from each of the rows in turn. There are at most `S::LANES` rows;
 /// lanes after the last are zero.
@@ -285,7 +248,7 @@ macro_rules! each_lane {
 pub(super) fn columns<S: Square>(rows: &[&[f32]], to: &mut [S], vectors: usize, vector: usize) {
     for (block, to) in to.chunks_mut(S::LANES * vectors).enumerate() {
         let mut square = [S::splat(0.0); MOST_LANES];
-        each_lane!(S, lane, {
+        written_out!(S::LANES, lane, {
             // What is not there is not read by a masked load either: a processor takes hundreds of
             // cycles to find out that such a load has no lane to read.
             if let Some(row) = rows.get(lane) {
@@ -294,7 +257,7 @@ pub(super) fn columns<S: Square>(rows: &[&[f32]], to: &mut [S], vectors: usize, 
         });
         S::transpose(&mut square[..S::LANES]);
         let to = &mut to[vector..];
-        each_lane!(S, lane, {
+        written_out!(S::LANES, lane, {
             if let Some(to) = to.get_mut(lane * vectors) {
                 *to = square[lane];
             }

@@ -12,13 +12,15 @@ use std::ops::Range;
 use super::Orders;
 use super::loss::{output_gradient, row_losses};
 use super::packed::{Matrix, Packed, PackedLayer};
-use super::products::{Columns, Deltas, Steps, product, rows};
+use super::products::{Columns, Steps, Sums, product, rows};
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch_row, zeros};
+use super::units::times_derivatives;
 use super::update::Update;
 use super::window::Window;
 use crate::dataset::Dataset;
 use crate::member::Member;
+use crate::network::Activation;
 
 /// The rows of one member's next update.
 pub(super) struct Batch<'a, S> {
@@ -281,5 +283,28 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         };
         let left = Steps { numbers: left, stride };
         product::<S, W, _, ONE, _>(left, right, (height, batch.rows.len(), blocks), update);
+    }
+}
+
+/// A layer's deltas, `(units, vectors)`: the input gradient, each sum multiplied by the derivative of
+/// what gave `units` where it is taken.
+struct Deltas<'a, S> {
+    activation: Activation,
+    units: &'a [S],
+    to: &'a mut [S],
+    vectors: usize,
+}
+
+impl<S: Simd> Sums<S> for Deltas<'_, S> {
+    #[inline(always)]
+    fn first(&self, _r: usize) -> S {
+        S::splat(0.0)
+    }
+
+    #[inline(always)]
+    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, mut sums: [S; WIDTH]) {
+        let start = r * self.vectors + v;
+        times_derivatives(self.activation, &self.units[start..][..WIDTH], &mut sums);
+        self.to[start..][..WIDTH].copy_from_slice(&sums);
     }
 }

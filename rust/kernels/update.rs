@@ -1,7 +1,7 @@
 //! The end of a weight gradient: a layer's parameters, updated tile by tile.
 
 use super::packed::{Matrix, PackedLayer};
-use super::products::{Sums, each_row};
+use super::products::{Sums, written_out};
 use super::rules::Rule;
 use super::simd::{MOST_LANES, Simd, prefetch};
 
@@ -97,28 +97,31 @@ impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R
         v: usize,
         sums: [[W; WIDTH]; HEIGHT],
     ) {
-        let rows = r..r + HEIGHT;
-        if !self.mask.is_empty()
-            || rows.contains(&self.row_of_biases)
-            || v + WIDTH == self.end_of_row
-        {
-            each_row!(HEIGHT, h, {
+        if !self.mask.is_empty() {
+            written_out!(HEIGHT, h, {
                 self.take(r + h, v, sums[h]);
             });
             return;
         }
+        // Bounds are checked once for the tile: where they were for each row, there were more
+        // instructions for that than for the updates.
         let start = r * self.blocks + v;
         let places = start..start + (HEIGHT - 1) * self.blocks + WIDTH;
         let parameters = self.parameters[places.clone()].as_mut_ptr();
         let slots = self.slots[places].as_mut_ptr();
-        each_row!(HEIGHT, h, {
+        let end_of_row = v + WIDTH == self.end_of_row;
+        written_out!(HEIGHT, h, {
+            let keep = if r + h == self.row_of_biases { self.keep_biases } else { self.keep };
+            let keep_end = if end_of_row { self.keep_end } else { keep };
             for w in 0..WIDTH {
                 let place = h * self.blocks + w;
-                // SAFETY: of the tile's places, whose last one is within both slices.
+                // SAFETY: one of the tile's places, the last of which is within both slices; each is
+                // visited once, and nothing else refers to either slice meanwhile.
                 #[allow(unsafe_code, reason = "kernel file")]
-                let (parameter, slots) =
+                let (parameter, own) =
                     unsafe { (&mut *parameters.add(place), &mut *slots.add(place)) };
-                *parameter = self.rule.update(*parameter, slots, sums[h][w], self.keep);
+                let keep = if w + 1 == WIDTH { keep_end } else { keep };
+                *parameter = self.rule.update(*parameter, own, sums[h][w], keep);
             }
         });
     }
