@@ -15,7 +15,7 @@ INTEGERS = ("Int8", "Int16", "Int32", "Int64", "Int128", "UInt8", "UInt16", "UIn
 FLOATS = ("Float32", "Float64")
 TEXTS = ("String", "Categorical", "Enum")
 
-FEW_ROWS = 4000  # of so many it takes no longer to look each up than to find the distinct ones first
+FEW_ROWS = 4000  # looking up so many takes no longer than finding the distinct ones first
 
 
 @dataclass(frozen=True)
