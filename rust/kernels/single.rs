@@ -3,16 +3,16 @@
 //! A member's step is three products for each layer (see `products`): forward, with rows in the
 //! lanes; the input gradient, likewise; the weight gradient, with a row of the layer's matrix in the
 //! lanes (see `packed`), whose tiles end in the update (see `update`), so that weights and slots are
-//! touched once. Between them what units give is `(units, rows)`; only the deltas are turned over,
-//! where they are the rows of the weight gradient. See `group` for the algorithm and for the factor
-//! that is put into the output's gradient.
+//! touched once. Between them what units give is `(units, rows)`; what the weight gradient has in its
+//! lanes is turned over: the deltas, or what the layer hears. See `group` for the algorithm and for the
+//! factor that is put into the output's gradient.
 
 use std::ops::Range;
 
 use super::Orders;
 use super::loss::{output_gradient, row_losses};
 use super::packed::{Matrix, Packed, PackedLayer};
-use super::products::{Columns, Steps, Sums, product, rows};
+use super::products::{Columns, Rows, Steps, Sums, product, rows};
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch_row, zeros};
 use super::units::times_derivatives;
@@ -43,8 +43,8 @@ pub(super) struct Desk<S> {
     units: Vec<S>,
     /// The loss's derivative by each unit's weighted sum, times its scale: `(units, vectors)`.
     deltas: Vec<S>,
-    /// One layer's deltas as rows: `(vectors · LANES, blocks)`.
-    delta_rows: Vec<S>,
+    /// One layer's deltas as rows, or what it hears: `(vectors · LANES, blocks)`.
+    turned: Vec<S>,
     /// `(outputs, vectors)`.
     targets: Vec<S>,
     /// The update's factor times each row's weight, `(vectors,)`.
@@ -60,13 +60,9 @@ impl<S: Square> Desk<S> {
     ) -> Self {
         let (mut units, mut blocks, mut vectors) = (0, 0, 0);
         for member in members {
-            let upright = member
-                .network
-                .layers
-                .iter()
-                .map(|layer| layer.matrix)
-                .filter(|matrix| !matrix.turned);
-            let wide = upright.map(|matrix| matrix.blocks).max().unwrap_or(0);
+            let layers = member.network.layers.iter().enumerate();
+            let own_rows = layers.filter(|(index, layer)| *index > 0 || !layer.matrix.turned);
+            let wide = own_rows.map(|(_, layer)| layer.matrix.blocks).max().unwrap_or(0);
             let high = member.batch_size().div_ceil(S::LANES);
             units = units.max(member.network.units() * high);
             blocks = blocks.max(wide * high);
@@ -75,7 +71,7 @@ impl<S: Square> Desk<S> {
         Self {
             units: zeros(units),
             deltas: zeros(units),
-            delta_rows: zeros(S::LANES * blocks),
+            turned: zeros(S::LANES * blocks),
             targets: zeros(dataset.n_outputs() * vectors),
             scales: zeros(vectors),
         }
@@ -227,19 +223,20 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             let deltas = &deltas[..layer.outputs * vectors];
             if index > 0 {
                 let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
-                // Only the first layer's matrix may be turned.
-                let left = Steps {
-                    numbers: self.network.numbers(&layer),
-                    stride: layer.matrix.row_width(),
-                };
+                let (numbers, stride) = (self.network.numbers(&layer), layer.matrix.row_width());
                 let shape = (layer.inputs, layer.outputs, vectors);
+                let right = Columns::of(deltas, vectors);
                 let sums = Deltas {
                     activation: self.network.layers[index - 1].activation,
                     units: &desk.units[span.clone()],
                     to: &mut heard_deltas[span],
                     vectors,
                 };
-                product::<S, S, _, false, _>(left, Columns::of(deltas, vectors), shape, sums);
+                if layer.matrix.turned {
+                    product::<S, S, _, false, _>(Rows { numbers, stride }, right, shape, sums);
+                } else {
+                    product::<S, S, _, false, _>(Steps { numbers, stride }, right, shape, sums);
+                }
             }
             // Where there are no halves, nothing is compiled for them.
             if S::LANES == S::Half::LANES || layer.matrix.lanes == S::LANES {
@@ -272,14 +269,21 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             rule,
             self.rates[0].keep,
         );
-        let (left, stride, right, height) = if turned {
-            (numbers(deltas), vectors * S::LANES, window.input_rows(start), outputs)
+        let heard = layer.heard(window.inputs(start), &desk.units, vectors);
+        // What is to stand in the lanes is turned over, but for the table's rows.
+        let (left, stride, height, columns) = if turned {
+            let units = &desk.units[layer.before * vectors..layer.units * vectors];
+            (numbers(deltas), vectors * S::LANES, outputs, units)
         } else {
-            let delta_rows = narrowed_mut::<S, W>(&mut desk.delta_rows);
-            let delta_rows = &mut delta_rows[..vectors * S::LANES * blocks];
-            rows(narrowed(deltas), delta_rows, vectors * (S::LANES / W::LANES));
-            let heard = layer.heard(window.inputs(start), &desk.units, vectors);
-            (heard.numbers, heard.step, Columns::of(delta_rows, blocks), inputs + 1)
+            (heard.numbers, heard.step, inputs + 1, deltas)
+        };
+        let right = if turned && layer.units == 0 {
+            window.input_rows(start)
+        } else {
+            let to = narrowed_mut::<S, W>(&mut desk.turned);
+            let to = &mut to[..vectors * S::LANES * blocks];
+            rows(narrowed(columns), to, vectors * (S::LANES / W::LANES));
+            Columns::of(to, blocks)
         };
         let left = Steps { numbers: left, stride };
         product::<S, W, _, ONE, _>(left, right, (height, batch.rows.len(), blocks), update);
