@@ -159,7 +159,8 @@ fn class(member: &Member, rows: usize) -> (Vec<Activation>, usize, bool) {
 /// What training a member by `ROWS` rows costs with rows in the lanes, in multiply-adds of a vector.
 ///
 /// Fitted to 160 networks of up to two hidden layers and 64 units, batches of 8 to 64: times are within
-/// 26 % of it (standard deviation), where weights alone were wrong by a factor of 2.6.
+/// 26 % of it (standard deviation), where weights alone were wrong by a factor of 2.6. That was before
+/// layers after the first were turned, which is not counted.
 fn cost(member: &Member, rows: usize) -> u64 {
     let (whole, half) = dispatch(Lanes);
     let batch_size = member.batch_size(rows);

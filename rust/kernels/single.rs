@@ -43,7 +43,8 @@ pub(super) struct Desk<S> {
     units: Vec<S>,
     /// The loss's derivative by each unit's weighted sum, times its scale: `(units, vectors)`.
     deltas: Vec<S>,
-    /// One layer's deltas as rows, or what it hears: `(vectors · LANES, blocks)`.
+    /// One layer's deltas as rows, or what it hears, `(vectors · LANES, blocks)`, in whole vectors or
+    /// in halves, for which there is room enough.
     turned: Vec<S>,
     /// `(outputs, vectors)`.
     targets: Vec<S>,
@@ -61,6 +62,7 @@ impl<S: Square> Desk<S> {
         let (mut units, mut blocks, mut vectors) = (0, 0, 0);
         for member in members {
             let layers = member.network.layers.iter().enumerate();
+            // A first layer that is turned has the table's rows.
             let own_rows = layers.filter(|(index, layer)| *index > 0 || !layer.matrix.turned);
             let wide = own_rows.map(|(_, layer)| layer.matrix.blocks).max().unwrap_or(0);
             let high = member.batch_size().div_ceil(S::LANES);
