@@ -46,10 +46,9 @@ pub(crate) struct Matrix {
     pub(super) blocks: usize,
 }
 
-/// What it costs a row of a batch to turn over the columns of one of a row's vectors, in halves of
-/// vectors of a product: with 16 lanes 6 and 10 both were as good for small networks, and with 6 a layer
-/// of 128 inputs and 10 outputs was 3 % slower.
-const SQUARE: f64 = 10.0;
+/// What it costs a row of a batch to turn over the columns of one of a row's vectors, in such vectors of
+/// a product. With 4 a layer of 128 inputs and 10 outputs was turned, and 3 % slower.
+const SQUARE: usize = 6;
 
 impl Matrix {
     /// The one of less work for a layer. Lanes are those of a whole vector and of a half.
@@ -59,9 +58,9 @@ impl Matrix {
         let upright = Self::upright(shape, lanes);
         let turned = Self::padded(true, (outputs, inputs + 1), lanes);
         // The table's rows are at hand.
-        let square = if first { 0.0 } else { SQUARE };
-        let cost = |matrix: Self| matrix.halves(lanes) + square * matrix.blocks as f64;
-        if cost(turned) <= cost(upright) { turned } else { upright }
+        let square = if first { 0 } else { SQUARE };
+        let less = turned.cost(square, lanes) <= upright.cost(SQUARE, lanes);
+        if less { turned } else { upright }
     }
 
     /// One whose rows have the weights of one input each.
@@ -80,11 +79,12 @@ impl Matrix {
         Self { turned, rows, lanes, blocks: columns.div_ceil(lanes) }
     }
 
-    /// Vectors in all, a whole one counting as the halves that it costs where there are any.
+    /// What the weight gradient costs a row of a batch, where a vector's columns are turned over for
+    /// `square`: in halves of vectors, a whole one counting as the halves that it costs.
     #[inline(always)]
-    fn halves(self, (whole, half): (usize, usize)) -> f64 {
+    fn cost(self, square: usize, (whole, half): (usize, usize)) -> f64 {
         let one = if self.lanes == whole && half < whole { WHOLE } else { 1.0 };
-        (self.rows * self.blocks) as f64 * one
+        ((self.rows + square) * self.blocks) as f64 * one
     }
 
     /// Numbers of a row, padding and all.
