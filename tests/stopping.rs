@@ -21,6 +21,8 @@ fn all(members: &[Member]) -> Vec<Vec<u64>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
     #[test]
     fn a_stopped_call_leaves_members_as_they_were((dataset, member) in problems()) {
         let mut members = [member.clone(), member.clone()];

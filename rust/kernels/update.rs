@@ -73,6 +73,7 @@ impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R
         prefetch::<_, WIDTH>(self.slots, start);
     }
 
+    // Only of a layer with a mask: `take_tile` takes the sums of others.
     #[inline(always)]
     fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [W; WIDTH]) {
         let start = r * self.blocks + v;
@@ -81,10 +82,7 @@ impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R
         let keep = if r == self.row_of_biases { self.keep_biases } else { self.keep };
         let keep_end = if v + WIDTH == self.end_of_row { self.keep_end } else { keep };
         for w in 0..WIDTH {
-            let gradient = match self.mask.get(start + w) {
-                Some(&live) => sums[w].keep(live),
-                None => sums[w],
-            };
+            let gradient = sums[w].keep(self.mask[start + w]);
             let keep = if w + 1 == WIDTH { keep_end } else { keep };
             parameters[w] = self.rule.update(parameters[w], &mut slots[w], gradient, keep);
         }
