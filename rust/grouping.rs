@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::kernels::{Kernel, Matrix, Simd, Square, dispatch};
+use crate::kernels::{Kernel, Simd, Square, dispatch, standing};
 use crate::lanes::{ROW, WHOLE, groups, joined, shape, weights};
 use crate::member::Member;
 use crate::network::Activation;
@@ -166,14 +166,16 @@ fn cost(member: &Member, rows: usize) -> u64 {
     let batch_size = member.batch_size(rows);
     let vectors = batch_size.div_ceil(whole);
     let update = if member.adam() { ADAM_UPDATE } else { 1 };
-    let layers = member.network.topology().windows(2).enumerate();
-    let batch: u64 = layers
-        .map(|(index, layer)| {
-            let (inputs, outputs) = (layer[0], layer[1]);
+    let layers = standing(member.network.topology(), batch_size, (whole, half));
+    let batch: u64 = member
+        .network
+        .layers()
+        .zip(layers)
+        .enumerate()
+        .map(|(index, (layer, standing))| {
             let ways = if index > 0 { 2 } else { 1 };
-            let sums = ways * inputs * outputs * vectors;
-            let matrix = Matrix::of((inputs, outputs), index == 0, (whole, half));
-            let updates = matrix.numbers() as u64 * (batch_size as u64 + update);
+            let sums = ways * layer.inputs * layer.outputs * vectors;
+            let updates = standing.matrix.numbers() as u64 * (batch_size as u64 + update);
             LAYER + sums as u64 + updates / whole as u64
         })
         .sum();

@@ -9,16 +9,18 @@
 //! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums. Of a group,
 //! [`layout`] and [`blocks`] have the parameters and sums, [`zeros`] those of a first layer that passes
 //! over zeros, and [`ahead`] which inputs it hears; [`groups`] takes several through a row in step. Of
-//! one member, [`products`] has the sums, [`packed`] the network laid out for them and its forward
-//! pass, [`single`] the way through a batch, [`update`] its end, and [`window`] the rows. [`dispatch`]
+//! one member, [`products`] has the sums, [`matrix`] and [`packed`] the network laid out for them and its
+//! forward pass, [`in_rows`] that of layers whose units stand in rows, [`single`] the way through a batch, [`update`] its end, and [`window`] the rows. [`dispatch`]
 //! picks the instruction set.
 
 mod ahead;
 mod blocks;
 mod group;
 mod groups;
+mod in_rows;
 mod layout;
 mod loss;
+mod matrix;
 mod packed;
 #[cfg(feature = "python")]
 mod peak;
@@ -36,7 +38,8 @@ mod zeros;
 pub(crate) use ahead::Nonzeros;
 pub(crate) use groups::Groups;
 pub(crate) use loss::{row_loss, surprise};
-pub(crate) use packed::{Matrix, outputs};
+pub(crate) use matrix::standing;
+pub(crate) use packed::outputs;
 #[cfg(feature = "python")]
 pub(crate) use peak::peak;
 pub(crate) use rules::{Adam, Rates, Rule, Sgd};

@@ -1,21 +1,20 @@
 //! A network laid out for products, and its forward pass over many rows at once.
 //!
-//! A layer's weights and biases are a matrix whose rows are padded with zeros to whole vectors, since
-//! the weight gradient has a row's numbers in its lanes: `(inputs + 1, outputs)`, the last row being
-//! the biases, or, where that is less work, `(outputs, inputs + 1)`. Rows that have room in half a vector
-//! stand in halves. So the small layers of small networks fill their lanes.
+//! A layer's weights and biases are a matrix, upright or turned (see `matrix`).
 //!
 //! What units give is `(units, vectors)`, with rows of the table in the lanes, so that no layer is too
 //! narrow to fill them, and a row's outputs do not depend on the rows beside it. After the units of
 //! each layer stands one that always gives 1, so that the biases' gradient is part of the weights': by
-//! itself it would be a chain of additions that each wait for the one before.
+//! itself it would be a chain of additions that each wait for the one before. Some layers' units stand in
+//! rows as well (see `in_rows`).
 
-use super::products::{Columns, Rows, Steps, Stored, product};
-use super::simd::{Simd, Square, numbers, numbers_mut, zeros};
+use super::in_rows;
+use super::matrix::{Matrix, Standing, standing};
+use super::products::{Columns, Rows, Steps, Stored, product, rows};
+use super::simd::{Simd, Square, narrowed_mut, numbers, numbers_mut, zeros};
 use super::units::activate;
 use super::window::load;
-use crate::lanes::WHOLE;
-use crate::network::{Activation, Network};
+use crate::network::{Activation, Layer, Network};
 
 /// Where one layer stands; offsets of parameters count whole vectors.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +22,8 @@ pub(super) struct PackedLayer {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
     pub(super) matrix: Matrix,
+    /// Where its units stand in rows as well, if they do.
+    pub(super) in_rows: Option<InRows>,
     /// Offset of the weights and biases.
     pub(super) start: usize,
     /// Offset of what is behind them.
@@ -34,69 +35,33 @@ pub(super) struct PackedLayer {
     pub(super) activation: Activation,
 }
 
-/// How a layer's weights and biases stand, as a matrix whose rows are padded.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Matrix {
-    /// Whether a row has the weights of one output, and its bias, rather than those of one input.
-    pub(super) turned: bool,
-    rows: usize,
-    /// Numbers of the vectors in which rows stand: those of a whole vector or of a half.
-    pub(super) lanes: usize,
-    /// Such vectors that hold one row.
-    pub(super) blocks: usize,
+/// Where values stand that follow each other in the network's own array: so many numbers from `start` on,
+/// `stride` from one to the next.
+struct Places {
+    start: usize,
+    count: usize,
+    stride: usize,
 }
 
-/// What it costs a row of a batch to turn over the columns of one of a row's vectors, in such vectors of
-/// a product. With 4 a layer of 128 inputs and 10 outputs was turned, and 3 % slower.
-const SQUARE: usize = 6;
+/// Where a layer's units stand in rows, each of which is as long as a row of the next layer's matrix.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InRows {
+    /// Numbers that a row of the table has in such rows of layers before.
+    start: usize,
+    /// Numbers of a row.
+    pub(super) width: usize,
+}
 
-impl Matrix {
-    /// The one of less work for a layer. Lanes are those of a whole vector and of a half.
+impl InRows {
+    /// What has so many vectors of the table's rows, of one layer.
     #[inline(always)]
-    pub(crate) fn of(shape: (usize, usize), first: bool, lanes: (usize, usize)) -> Self {
-        let (inputs, outputs) = shape;
-        let upright = Self::upright(shape, lanes);
-        let turned = Self::padded(true, (outputs, inputs + 1), lanes);
-        // The table's rows are at hand.
-        let square = if first { 0 } else { SQUARE };
-        let less = turned.cost(square, lanes) <= upright.cost(SQUARE, lanes);
-        if less { turned } else { upright }
-    }
-
-    /// One whose rows have the weights of one input each.
-    #[inline(always)]
-    fn upright((inputs, outputs): (usize, usize), lanes: (usize, usize)) -> Self {
-        Self::padded(false, (inputs + 1, outputs), lanes)
+    pub(super) fn of<S>(self, all: &[S], vectors: usize) -> &[S] {
+        &all[self.start * vectors..][..self.width * vectors]
     }
 
     #[inline(always)]
-    fn padded(
-        turned: bool,
-        (rows, columns): (usize, usize),
-        (whole, half): (usize, usize),
-    ) -> Self {
-        let lanes = if columns <= half { half } else { whole };
-        Self { turned, rows, lanes, blocks: columns.div_ceil(lanes) }
-    }
-
-    /// What the weight gradient costs a row of a batch, where a vector's columns are turned over for
-    /// `square`: in halves of vectors, a whole one counting as the halves that it costs.
-    #[inline(always)]
-    fn cost(self, square: usize, (whole, half): (usize, usize)) -> f64 {
-        let one = if self.lanes == whole && half < whole { WHOLE } else { 1.0 };
-        ((self.rows + square) * self.blocks) as f64 * one
-    }
-
-    /// Numbers of a row, padding and all.
-    #[inline(always)]
-    pub(super) fn row_width(self) -> usize {
-        self.blocks * self.lanes
-    }
-
-    /// Numbers in all, padding and all.
-    #[inline(always)]
-    pub(crate) fn numbers(self) -> usize {
-        self.rows * self.row_width()
+    fn of_mut<S>(self, all: &mut [S], vectors: usize) -> &mut [S] {
+        &mut all[self.start * vectors..][..self.width * vectors]
     }
 }
 
@@ -110,24 +75,34 @@ pub(super) struct Packed<S> {
 }
 
 impl<S: Square> Packed<S> {
-    /// For training, or else for the way forward alone, where a turned matrix has no use.
+    /// For training by batches of so many rows, or else for the way forward alone, where a turned matrix
+    /// has no use.
     #[inline(always)]
-    pub(super) fn new(network: &Network, training: bool) -> Self {
-        let (mut start, mut units, mut before) = (0, 0, 0);
-        let mut layers = Vec::with_capacity(network.activations().len());
-        for (layer, &activation) in network.layers().zip(network.activations()) {
-            let (inputs, outputs) = (layer.inputs, layer.outputs);
-            let lanes = (S::LANES, S::Half::LANES);
-            let matrix = if training {
-                Matrix::of((inputs, outputs), layers.is_empty(), lanes)
-            } else {
-                Matrix::upright((inputs, outputs), lanes)
-            };
+    pub(super) fn new(network: &Network, batch_size: Option<usize>) -> Self {
+        let lanes = (S::LANES, S::Half::LANES);
+        let standing = match batch_size {
+            Some(batch_size) => standing(network.topology(), batch_size, lanes),
+            None => {
+                let upright = |layer: Layer| Matrix::upright((layer.inputs, layer.outputs), lanes);
+                network
+                    .layers()
+                    .map(|layer| Standing { matrix: upright(layer), in_rows: false })
+                    .collect()
+            }
+        };
+        let (mut start, mut units, mut before, mut row) = (0, 0, 0, 0);
+        let mut layers = Vec::with_capacity(standing.len());
+        for (index, (layer, &activation)) in network.layers().zip(network.activations()).enumerate()
+        {
+            let Standing { matrix, in_rows } = standing[index];
+            let next = in_rows.then(|| standing[index + 1].matrix);
+            let in_rows = next.map(|next| InRows { start: row, width: next.row_width() });
             let end = start + matrix.numbers().div_ceil(S::LANES);
             layers.push(PackedLayer {
-                inputs,
-                outputs,
+                inputs: layer.inputs,
+                outputs: layer.outputs,
                 matrix,
+                in_rows,
                 start,
                 end,
                 units,
@@ -135,7 +110,8 @@ impl<S: Square> Packed<S> {
                 activation,
             });
             before = units;
-            units += outputs + 1;
+            units += layer.outputs + 1;
+            row += in_rows.map_or(0, |in_rows| in_rows.width);
             start = end;
         }
         let has =
@@ -151,15 +127,27 @@ impl<S: Square> Packed<S> {
         self.layers.iter().map(|layer| layer.outputs + 1).sum()
     }
 
+    /// Numbers that a row of the table has in all layers' units that stand in rows.
+    pub(super) fn row_width(&self) -> usize {
+        self.layers.iter().filter_map(|layer| layer.in_rows).map(|in_rows| in_rows.width).sum()
+    }
+
     /// Several values for each parameter, each kind in the order of the network's own array, as
     /// vectors padded with zeros: where the parameters have one vector, there is one of each kind.
     #[inline(always)]
     pub(super) fn pack<const KINDS: usize>(&self, values: [&[f32]; KINDS]) -> Vec<S> {
         let mut padded = zeros(self.layers.last().map_or(0, |layer| layer.end) * KINDS);
         for (kind, mut rest) in values.into_iter().enumerate() {
-            for (start, count) in self.places(kind, KINDS) {
-                let (first, others) = rest.split_at(count);
-                numbers_mut::<S>(&mut padded)[start..][..count].copy_from_slice(first);
+            for place in self.places(kind, KINDS) {
+                let (first, others) = rest.split_at(place.count);
+                let own = &mut numbers_mut::<S>(&mut padded)[place.start..];
+                if place.stride == 1 {
+                    own[..place.count].copy_from_slice(first);
+                } else {
+                    for (own, &value) in own.iter_mut().step_by(place.stride).zip(first) {
+                        *own = value;
+                    }
+                }
                 rest = others;
             }
         }
@@ -170,31 +158,34 @@ impl<S: Square> Packed<S> {
     #[inline(always)]
     pub(super) fn unpack(&self, padded: &[S], (kind, kinds): (usize, usize), values: &mut [f32]) {
         let mut rest = values;
-        for (start, count) in self.places(kind, kinds) {
-            let (first, others) = rest.split_at_mut(count);
-            first.copy_from_slice(&numbers(padded)[start..][..count]);
+        for place in self.places(kind, kinds) {
+            let (first, others) = rest.split_at_mut(place.count);
+            let own = &numbers(padded)[place.start..];
+            if place.stride == 1 {
+                first.copy_from_slice(&own[..place.count]);
+            } else {
+                for (value, &own) in first.iter_mut().zip(own.iter().step_by(place.stride)) {
+                    *value = own;
+                }
+            }
             rest = others;
         }
     }
 
-    /// Where the values of one of several kinds stand, in the order of the network's own array: the
-    /// places of numbers, and how many values stand there side by side.
-    fn places(&self, kind: usize, kinds: usize) -> impl Iterator<Item = (usize, usize)> {
+    /// Where the values of one of several kinds stand, in the order of the network's own array.
+    fn places(&self, kind: usize, kinds: usize) -> impl Iterator<Item = Places> {
         self.layers.iter().flat_map(move |&layer| {
             let PackedLayer { inputs, outputs, start, .. } = layer;
             let Matrix { turned, lanes, blocks, .. } = layer.matrix;
-            // With one kind the vectors of a row are adjacent.
-            let side_by_side = match (turned, kinds) {
-                (true, _) => 1,
-                (false, 1) => outputs,
-                (false, _) => lanes,
-            };
+            // Where a row of an upright matrix goes on without a gap.
+            let side_by_side = if turned || kinds == 1 { outputs } else { lanes };
+            let stride = if turned { blocks * kinds * lanes } else { 1 };
             (0..=inputs).flat_map(move |i| {
                 (0..outputs).step_by(side_by_side).map(move |j| {
                     let (row, column) = if turned { (j, i) } else { (i, j) };
                     let vector = (row * blocks + column / lanes) * kinds + kind;
-                    let place = start * kinds * S::LANES + vector * lanes + column % lanes;
-                    (place, side_by_side.min(outputs - j))
+                    let start = start * kinds * S::LANES + vector * lanes + column % lanes;
+                    Places { start, count: side_by_side.min(outputs - j), stride }
                 })
             })
         })
@@ -206,14 +197,33 @@ impl<S: Square> Packed<S> {
         numbers(&self.parameters[layer.start..layer.end])
     }
 
-    /// Writes what the units give, `(units, vectors)`, for columns of inputs.
+    /// Writes what the units give, `(units, vectors)`, for columns of inputs of so many rows, of some
+    /// layers in rows as well.
     #[inline(always)]
-    pub(super) fn forward(&self, inputs: Columns<'_>, units: &mut [S], vectors: usize) {
+    pub(super) fn forward(
+        &self,
+        inputs: Columns<'_>,
+        units: &mut [S],
+        units_in_rows: &mut [S],
+        count: usize,
+    ) {
+        let vectors = count.div_ceil(S::LANES);
         for layer in &self.layers {
             let (before, own) = units.split_at_mut(layer.units * vectors);
+            let heard = layer.heard(inputs, before, vectors);
+            if let Some(place) = layer.in_rows {
+                let columns = &mut own[..(layer.outputs + 1) * vectors];
+                let in_rows = place.of_mut(units_in_rows, vectors);
+                let shape = (count, place.width);
+                if layer.is_whole::<S>() {
+                    self.forward_in_rows::<S, false>(layer, heard, shape, in_rows, columns);
+                } else {
+                    self.forward_in_rows::<S::Half, true>(layer, heard, shape, in_rows, columns);
+                }
+                continue;
+            }
             let (own, after) = own.split_at_mut(layer.outputs * vectors);
             let (weights, row) = (self.numbers(layer), layer.matrix.row_width());
-            let heard = layer.heard(inputs, before, vectors);
             let shape = (layer.outputs, layer.inputs, vectors);
             if layer.matrix.turned {
                 let left = Steps { numbers: weights, stride: row };
@@ -230,6 +240,27 @@ impl<S: Square> Packed<S> {
         }
     }
 
+    /// The way forward of a layer whose units stand in rows, made of vectors of the type `W`, or of just
+    /// `ONE`, and in columns.
+    #[inline(always)]
+    fn forward_in_rows<W: Square, const ONE: bool>(
+        &self,
+        layer: &PackedLayer,
+        heard: Columns<'_>,
+        (count, width): (usize, usize),
+        in_rows: &mut [S],
+        columns: &mut [S],
+    ) {
+        let blocks = width / W::LANES;
+        let weights = self.numbers(layer);
+        let own = narrowed_mut(in_rows);
+        in_rows::weighted_sums::<S, W, ONE>(layer, weights, heard, blocks, own, count);
+        activate(layer.activation, &mut in_rows[..(count * width).div_ceil(S::LANES)], 1);
+        let own = narrowed_mut::<S, W>(in_rows);
+        in_rows::end_with_ones(&mut own[..count * blocks], blocks, layer.outputs);
+        rows(own, narrowed_mut(columns), blocks);
+    }
+
     /// What the last layer gives, `(outputs, vectors)`, among what all units give.
     #[inline(always)]
     pub(super) fn outputs<'a>(&self, units: &'a [S], vectors: usize) -> &'a [S] {
@@ -239,6 +270,13 @@ impl<S: Square> Packed<S> {
 }
 
 impl PackedLayer {
+    /// Whether its matrix has whole vectors, rather than halves; where there are no halves, the compiler
+    /// knows.
+    #[inline(always)]
+    pub(super) fn is_whole<S: Square>(&self) -> bool {
+        S::LANES == S::Half::LANES || self.matrix.lanes == S::LANES
+    }
+
     /// What the layer hears: the table's columns, or those of the layer before, which are of so many
     /// vectors each and end with one that gives 1.
     #[inline(always)]
@@ -267,37 +305,19 @@ pub(crate) fn outputs<'a, S: Square>(
     if rows.len() == 0 {
         return;
     }
-    let packed = Packed::<S>::new(network, false);
+    let packed = Packed::<S>::new(network, None);
     let (vectors, width) = (ROWS.min(rows.len()).div_ceil(S::LANES), network.outputs());
     let mut inputs: Vec<S> = zeros(network.inputs() * vectors);
     let mut units = zeros(packed.units() * vectors);
     let room = vectors * S::LANES;
     for to in to.chunks_mut(room * width) {
         load(rows.by_ref().take(to.len() / width), &mut inputs, vectors);
-        packed.forward(Columns::of(&inputs, vectors), &mut units, vectors);
+        packed.forward(Columns::of(&inputs, vectors), &mut units, &mut [], room);
         let outputs = numbers(packed.outputs(&units, vectors));
         for (row, to) in to.chunks_exact_mut(width).enumerate() {
             for (unit, number) in to.iter_mut().enumerate() {
                 *number = outputs[unit * room + row];
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_matrix_is_turned_where_that_is_less_work() {
-        let turned = |shape, first, lanes| Matrix::of(shape, first, lanes).turned;
-        for lanes in [(16, 8), (8, 8)] {
-            // Thirty columns and five units: five rows in place of 31.
-            assert!(turned((30, 5), true, lanes));
-            // What a later layer hears must be turned over first.
-            assert!(turned((12, 1), false, lanes));
-            assert!(!turned((128, 10), false, lanes) && !turned((64, 64), false, lanes));
-        }
-        assert!(turned((5, 4), false, (16, 8)) && turned((12, 3), false, (16, 8)));
     }
 }

@@ -82,8 +82,8 @@ impl<'a> Columns<'a> {
 
 /// What the sums begin with, and what becomes of them.
 pub(super) trait Sums<S: Simd> {
-    /// The first value of row `r`'s sums.
-    fn first(&self, r: usize) -> S;
+    /// What the sums of row `r` begin with, from vector `v` on.
+    fn first<const WIDTH: usize>(&self, r: usize, v: usize) -> [S; WIDTH];
     /// Asks for what `take` will need.
     #[inline(always)]
     fn prepare<const WIDTH: usize>(&self, _r: usize, _v: usize) {}
@@ -192,7 +192,7 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: boo
 ) {
     let mut sum = [[S::splat(0.0); WIDTH]; HEIGHT];
     for h in 0..HEIGHT {
-        sum[h] = [sums.first(r + h); WIDTH];
+        sum[h] = sums.first(r + h, v);
         sums.prepare::<WIDTH>(r + h, v);
     }
     let mut offsets = [0; HEIGHT];
@@ -231,8 +231,8 @@ pub(super) struct Stored<'a, S> {
 
 impl<S: Simd> Sums<S> for Stored<'_, S> {
     #[inline(always)]
-    fn first(&self, r: usize) -> S {
-        S::splat(self.first.0[r * self.first.1])
+    fn first<const WIDTH: usize>(&self, r: usize, _v: usize) -> [S; WIDTH] {
+        [S::splat(self.first.0[r * self.first.1]); WIDTH]
     }
 
     #[inline(always)]
@@ -266,14 +266,15 @@ pub(super) fn columns<S: Square>(rows: &[&[f32]], to: &mut [S], vectors: usize, 
 }
 
 /// Turns columns into rows: `from` is `(columns, vectors)`, and row `n` of `to`, which is
-/// `(vectors · LANES, ⌈columns / LANES⌉)`, gets the `n`-th number of each column, then zeros.
+/// `(vectors · LANES, ⌈columns / LANES⌉)` or has fewer rows of the last vector, gets the `n`-th number of
+/// each column, then zeros.
 #[inline(always)]
 pub(super) fn rows<S: Square>(from: &[S], to: &mut [S], vectors: usize) {
     let blocks = from.len().div_ceil(vectors * S::LANES);
     let mut square = [S::splat(0.0); MOST_LANES];
     let square = &mut square[..S::LANES];
     for vector in 0..vectors {
-        let to = &mut to[vector * S::LANES * blocks..][..S::LANES * blocks];
+        let to = &mut to[vector * S::LANES * blocks..];
         for block in 0..blocks {
             for (lane, row) in square.iter_mut().enumerate() {
                 let column = block * S::LANES + lane;

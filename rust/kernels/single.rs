@@ -10,8 +10,10 @@
 use std::ops::Range;
 
 use super::Orders;
+use super::in_rows;
 use super::loss::{output_gradient, row_losses};
-use super::packed::{Matrix, Packed, PackedLayer};
+use super::matrix::Matrix;
+use super::packed::{Packed, PackedLayer};
 use super::products::{Columns, Rows, Steps, Sums, product, rows};
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch_row, zeros};
@@ -43,6 +45,8 @@ pub(super) struct Desk<S> {
     units: Vec<S>,
     /// The loss's derivative by each unit's weighted sum, times its scale: `(units, vectors)`.
     deltas: Vec<S>,
+    /// What the units of some layers give as rows (see `in_rows`).
+    units_in_rows: Vec<S>,
     /// One layer's deltas as rows, or what it hears, `(vectors · LANES, blocks)`, in whole vectors or
     /// in halves, for which there is room enough.
     turned: Vec<S>,
@@ -59,7 +63,7 @@ impl<S: Square> Desk<S> {
         dataset: &Dataset,
         members: &[Single<S, R, SLOTS>],
     ) -> Self {
-        let (mut units, mut blocks, mut vectors) = (0, 0, 0);
+        let (mut units, mut in_rows, mut blocks, mut vectors) = (0, 0, 0, 0);
         for member in members {
             let layers = member.network.layers.iter().enumerate();
             // A first layer that is turned has the table's rows.
@@ -67,12 +71,14 @@ impl<S: Square> Desk<S> {
             let wide = own_rows.map(|(_, layer)| layer.matrix.blocks).max().unwrap_or(0);
             let high = member.batch_size().div_ceil(S::LANES);
             units = units.max(member.network.units() * high);
+            in_rows = in_rows.max(member.network.row_width() * high);
             blocks = blocks.max(wide * high);
             vectors = vectors.max(high);
         }
         Self {
             units: zeros(units),
             deltas: zeros(units),
+            units_in_rows: zeros(in_rows),
             turned: zeros(S::LANES * blocks),
             targets: zeros(dataset.n_outputs() * vectors),
             scales: zeros(vectors),
@@ -101,7 +107,7 @@ pub(super) struct Single<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
 impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
     #[inline(always)]
     pub(super) fn new(member: &Member, rates: Rates) -> Self {
-        let network = Packed::<S>::new(&member.network, true);
+        let network = Packed::<S>::new(&member.network, Some(rates.batch_size));
         let kinds = std::array::from_fn::<_, SLOTS, _>(|slot| &member.optimizer.slots[slot][..]);
         let slots = network.pack(kinds);
         let mut mask = Vec::new();
@@ -164,7 +170,8 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
     #[inline(always)]
     pub(super) fn forward(&mut self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &mut Desk<S>) {
         let Batch { vectors, start, window, .. } = *batch;
-        self.network.forward(window.inputs(start), &mut desk.units, vectors);
+        let Desk { units, units_in_rows, .. } = desk;
+        self.network.forward(window.inputs(start), units, units_in_rows, batch.rows.len());
         let factor = R::factor(&self.rates, batch.rows.len() as f64);
         let (weights, targets) = (window.weights(start), window.targets(start));
         let scales = &mut desk.scales[..vectors];
@@ -221,31 +228,79 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             for &row in soon.iter().skip(index * part).take(part) {
                 prefetch_row(dataset, row);
             }
-            let (heard_deltas, deltas) = desk.deltas.split_at_mut(layer.units * vectors);
-            let deltas = &deltas[..layer.outputs * vectors];
             if index > 0 {
-                let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
-                let (numbers, stride) = (self.network.numbers(&layer), layer.matrix.row_width());
-                let shape = (layer.inputs, layer.outputs, vectors);
-                let right = Columns::of(deltas, vectors);
-                let sums = Deltas {
-                    activation: self.network.layers[index - 1].activation,
-                    units: &desk.units[span.clone()],
-                    to: &mut heard_deltas[span],
-                    vectors,
-                };
-                if layer.matrix.turned {
-                    product::<S, S, _, false, _>(Rows { numbers, stride }, right, shape, sums);
+                let before = self.network.layers[index - 1];
+                if !before.in_rows.is_some() {
+                    self.input_gradient(&layer, &before, vectors, desk);
+                } else if before.is_whole::<S>() {
+                    self.input_gradient_in_rows::<S, false>(&layer, &before, batch, desk);
                 } else {
-                    product::<S, S, _, false, _>(Steps { numbers, stride }, right, shape, sums);
+                    self.input_gradient_in_rows::<S::Half, true>(&layer, &before, batch, desk);
                 }
             }
-            // Where there are no halves, nothing is compiled for them.
-            if S::LANES == S::Half::LANES || layer.matrix.lanes == S::LANES {
-                self.update::<S, R, false>(self.rule, &layer, batch, desk);
+            if layer.is_whole::<S>() {
+                self.update::<S, R, false>(self.rule, index, batch, desk);
             } else {
-                self.update::<S::Half, _, true>(self.half_rule, &layer, batch, desk);
+                self.update::<S::Half, _, true>(self.half_rule, index, batch, desk);
             }
+        }
+    }
+
+    /// Takes a layer's deltas back to the layer before.
+    #[inline(always)]
+    fn input_gradient(
+        &self,
+        layer: &PackedLayer,
+        before: &PackedLayer,
+        vectors: usize,
+        desk: &mut Desk<S>,
+    ) {
+        let (heard_deltas, deltas) = desk.deltas.split_at_mut(layer.units * vectors);
+        let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
+        let (numbers, stride) = (self.network.numbers(layer), layer.matrix.row_width());
+        let shape = (layer.inputs, layer.outputs, vectors);
+        let right = Columns::of(deltas, vectors);
+        let sums = Deltas {
+            activation: before.activation,
+            units: &desk.units[span.clone()],
+            to: &mut heard_deltas[span],
+            vectors,
+        };
+        if layer.matrix.turned {
+            product::<S, S, _, false, _>(Rows { numbers, stride }, right, shape, sums);
+        } else {
+            product::<S, S, _, false, _>(Steps { numbers, stride }, right, shape, sums);
+        }
+    }
+
+    /// Takes a layer's deltas back to the layer before, whose units stand in rows, made of vectors of the
+    /// type `W`, or of just `ONE`; there, unless that is the first one, its deltas are needed in columns
+    /// as well.
+    #[inline(always)]
+    fn input_gradient_in_rows<W: Square, const ONE: bool>(
+        &self,
+        layer: &PackedLayer,
+        before: &PackedLayer,
+        batch: &Batch<'_, S>,
+        desk: &mut Desk<S>,
+    ) {
+        let vectors = batch.vectors;
+        let Some(place) = before.in_rows else { return };
+        let (heard_deltas, deltas) = desk.deltas.split_at_mut(layer.units * vectors);
+        let units = place.of(&desk.units_in_rows, vectors);
+        let to = &mut narrowed_mut::<S, W>(&mut desk.turned)
+            [..vectors * S::LANES * before.matrix.blocks];
+        in_rows::deltas::<S, W, ONE>(
+            (layer, before),
+            self.network.numbers(layer),
+            Columns::of(deltas, vectors),
+            narrowed(units),
+            to,
+            batch.rows.len(),
+        );
+        if before.units > 0 {
+            let columns = &mut heard_deltas[before.units * vectors..][..before.outputs * vectors];
+            rows(to, narrowed_mut(columns), before.matrix.blocks);
         }
     }
 
@@ -254,17 +309,18 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
     fn update<W: Square, Q: Rule<W, SLOTS>, const ONE: bool>(
         &mut self,
         rule: Q,
-        layer: &PackedLayer,
+        index: usize,
         batch: &Batch<'_, S>,
         desk: &mut Desk<S>,
     ) {
         let Batch { vectors, start, window, .. } = *batch;
-        let PackedLayer { inputs, outputs, matrix: Matrix { turned, blocks, .. }, .. } = *layer;
+        let layer = self.network.layers[index];
+        let PackedLayer { inputs, outputs, matrix: Matrix { turned, blocks, .. }, .. } = layer;
         let deltas = &desk.deltas[layer.units * vectors..][..outputs * vectors];
         let slots = &mut self.slots[layer.start * SLOTS..layer.end * SLOTS];
         let masks = layer.start * (S::LANES / S::Half::LANES);
         let update = Update::new(
-            layer,
+            &layer,
             narrowed_mut(&mut self.network.parameters[layer.start..layer.end]),
             narrowed_mut(slots).as_chunks_mut().0,
             self.mask.get(masks..).unwrap_or(&[]),
@@ -272,19 +328,24 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             self.rates[0].keep,
         );
         let heard = layer.heard(window.inputs(start), &desk.units, vectors);
-        // What is to stand in the lanes is turned over, but for the table's rows.
+        let before = if index > 0 { self.network.layers[index - 1].in_rows } else { None };
+        // What is to stand in the lanes is turned over, but for what stands in rows.
         let (left, stride, height, columns) = if turned {
             let units = &desk.units[layer.before * vectors..layer.units * vectors];
             (numbers(deltas), vectors * S::LANES, outputs, units)
         } else {
             (heard.numbers, heard.step, inputs + 1, deltas)
         };
-        let right = if turned && layer.units == 0 {
+        let right = if turned && index == 0 {
             window.input_rows(start)
+        } else if turned && let Some(place) = before {
+            Columns { numbers: numbers(place.of(&desk.units_in_rows, vectors)), step: place.width }
         } else {
             let to = narrowed_mut::<S, W>(&mut desk.turned);
             let to = &mut to[..vectors * S::LANES * blocks];
-            rows(narrowed(columns), to, vectors * (S::LANES / W::LANES));
+            if layer.in_rows.is_none() {
+                rows(narrowed(columns), to, vectors * (S::LANES / W::LANES));
+            }
             Columns::of(to, blocks)
         };
         let left = Steps { numbers: left, stride };
@@ -303,8 +364,8 @@ struct Deltas<'a, S> {
 
 impl<S: Simd> Sums<S> for Deltas<'_, S> {
     #[inline(always)]
-    fn first(&self, _r: usize) -> S {
-        S::splat(0.0)
+    fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [S; WIDTH] {
+        [S::splat(0.0); WIDTH]
     }
 
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! The end of a weight gradient: a layer's parameters, updated tile by tile.
 
-use super::packed::{Matrix, PackedLayer};
+use super::matrix::Matrix;
+use super::packed::PackedLayer;
 use super::products::{Sums, written_out};
 use super::rules::Rule;
 use super::simd::{MOST_LANES, Simd, prefetch};
@@ -62,8 +63,8 @@ impl<'a, W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Update<'a, W, R, SLOTS>
 
 impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R, SLOTS> {
     #[inline(always)]
-    fn first(&self, _r: usize) -> W {
-        W::splat(0.0)
+    fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [W; WIDTH] {
+        [W::splat(0.0); WIDTH]
     }
 
     #[inline(always)]

@@ -1,0 +1,142 @@
+//! Layers whose units stand in rows as well.
+//!
+//! The weight gradient of a turned matrix has in its lanes what the layer hears, that of an upright one
+//! the layer's deltas (see `packed`). Where a turned matrix follows an upright one, both are of the same
+//! units, and their products can have them in the lanes from the start: forward the upright matrix has a
+//! row of outputs to each input, and on the way back the turned one a row of inputs to each output. So
+//! neither is turned over for the weight gradient; what the units give still is for the next layer's way
+//! forward, which has rows of the table in the lanes.
+
+use super::packed::PackedLayer;
+use super::products::{Columns, Rows, Sums, product};
+use super::simd::{MOST_LANES, Simd, Square};
+use super::units::times_derivatives;
+use crate::network::Activation;
+
+/// Writes a layer's weighted sums for so many rows of what it hears, `(rows, blocks)`: its weights are
+/// `weights`.
+#[inline(always)]
+pub(super) fn weighted_sums<S: Square, W: Simd, const ONE: bool>(
+    layer: &PackedLayer,
+    weights: &[f32],
+    heard: Columns<'_>,
+    blocks: usize,
+    to: &mut [W],
+    rows: usize,
+) {
+    let left = Rows { numbers: heard.numbers, stride: heard.step };
+    let (own, step) = (layer.matrix.blocks, layer.matrix.row_width());
+    let biases = &weights[layer.inputs * step..];
+    // Of a wide layer two vectors at a time, whose weights the nearest cache then keeps for all rows.
+    for v in (0..own).step_by(2) {
+        let right = Columns { numbers: &weights[v * W::LANES..], step };
+        let biases = &biases[v * W::LANES..];
+        let sums = WeightedSums { biases, to: &mut to[v..], blocks };
+        let shape = (rows, layer.inputs, (own - v).min(2));
+        product::<S, W, _, ONE, _>(left, right, shape, sums);
+    }
+}
+
+/// Writes what a layer's input gradient gives the layer before it, as rows like that layer's units:
+/// `before`, whose units gave `units`, `(rows, blocks)`. The layer's weights are `weights`, its deltas
+/// columns.
+#[inline(always)]
+pub(super) fn deltas<S: Square, W: Simd, const ONE: bool>(
+    (layer, before): (&PackedLayer, &PackedLayer),
+    weights: &[f32],
+    deltas: Columns<'_>,
+    units: &[W],
+    to: &mut [W],
+    rows: usize,
+) {
+    let left = Rows { numbers: deltas.numbers, stride: deltas.step };
+    let (own, step) = (before.matrix.blocks, layer.matrix.row_width());
+    for v in (0..own).step_by(2) {
+        let right = Columns { numbers: &weights[v * W::LANES..], step };
+        let sums = Deltas {
+            activation: before.activation,
+            units: &units[v..],
+            blocks: layer.matrix.blocks,
+            to: &mut to[v..],
+            own,
+            end: own - v,
+            present: present(before.outputs, W::LANES),
+        };
+        let shape = (rows, layer.outputs, (own - v).min(2));
+        product::<S, W, _, ONE, _>(left, right, shape, sums);
+    }
+}
+
+/// Bits of the lanes that hold one of so many numbers, in the last of the vectors that hold them all.
+fn present(count: usize, lanes: usize) -> u32 {
+    u32::MAX >> (31 - (count - 1) % lanes)
+}
+
+/// Writes behind what the units of each row give, of whom there are so many, a one, for the biases of the
+/// next layer, then zeros.
+#[inline(always)]
+pub(super) fn end_with_ones<W: Simd>(units: &mut [W], blocks: usize, count: usize) {
+    let mut one = [0.0; MOST_LANES];
+    one[count % W::LANES] = 1.0;
+    let one = W::load(&one);
+    let before = (1 << (count % W::LANES)) - 1;
+    for row in units.chunks_exact_mut(blocks) {
+        row[blocks - 1] = row[blocks - 1].keep(before).add(one);
+    }
+}
+
+/// Weighted sums, some vectors of each row; they begin with the `biases`.
+struct WeightedSums<'a, W> {
+    biases: &'a [f32],
+    to: &'a mut [W],
+    /// Vectors from one row to the next.
+    blocks: usize,
+}
+
+impl<W: Simd> Sums<W> for WeightedSums<'_, W> {
+    #[inline(always)]
+    fn first<const WIDTH: usize>(&self, _r: usize, v: usize) -> [W; WIDTH] {
+        let mut first = [W::splat(0.0); WIDTH];
+        for w in 0..WIDTH {
+            first[w] = W::load(&self.biases[(v + w) * W::LANES..][..W::LANES]);
+        }
+        first
+    }
+
+    #[inline(always)]
+    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [W; WIDTH]) {
+        self.to[r * self.blocks + v..][..WIDTH].copy_from_slice(&sums);
+    }
+}
+
+/// A layer's deltas, some vectors of each row: the input gradient of the layer behind it times the
+/// derivative of what gave `units`.
+struct Deltas<'a, W> {
+    activation: Activation,
+    units: &'a [W],
+    /// Vectors from one row of units to the next, and from one row of deltas.
+    blocks: usize,
+    own: usize,
+    to: &'a mut [W],
+    /// Behind which vector a row of deltas ends, and the lanes that it has in that one.
+    end: usize,
+    present: u32,
+}
+
+impl<W: Simd> Sums<W> for Deltas<'_, W> {
+    #[inline(always)]
+    fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [W; WIDTH] {
+        [W::splat(0.0); WIDTH]
+    }
+
+    #[inline(always)]
+    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, mut sums: [W; WIDTH]) {
+        let units = &self.units[r * self.blocks + v..][..WIDTH];
+        times_derivatives(self.activation, units, &mut sums);
+        if v + WIDTH == self.end {
+            // Behind the last weight stands a bias.
+            sums[WIDTH - 1] = sums[WIDTH - 1].keep(self.present);
+        }
+        self.to[r * self.own + v..][..WIDTH].copy_from_slice(&sums);
+    }
+}
