@@ -255,7 +255,15 @@ impl<S: Square> Packed<S> {
         let weights = self.numbers(layer);
         let own = narrowed_mut(in_rows);
         in_rows::weighted_sums::<S, W, ONE>(layer, weights, heard, blocks, own, count);
-        activate(layer.activation, &mut in_rows[..(count * width).div_ceil(S::LANES)], 1);
+        // Row by row where each ends with a vector that no unit is in.
+        let (used, part) = match layer.outputs.is_multiple_of(W::LANES) {
+            true => (count * width / S::LANES, width / S::LANES),
+            false => ((count * width).div_ceil(S::LANES), usize::MAX),
+        };
+        for units in in_rows[..used].chunks_mut(part) {
+            let present = units.len() - usize::from(part < usize::MAX);
+            activate(layer.activation, &mut units[..present], 1);
+        }
         let own = narrowed_mut::<S, W>(in_rows);
         in_rows::end_with_ones(&mut own[..count * blocks], blocks, layer.outputs);
         rows(own, narrowed_mut(columns), blocks);
