@@ -275,6 +275,8 @@ pub(super) fn rows<S: Square>(from: &[S], to: &mut [S], vectors: usize) {
     let square = &mut square[..S::LANES];
     for vector in 0..vectors {
         let to = &mut to[vector * S::LANES * blocks..];
+        let room = to.len().min(S::LANES * blocks);
+        let to = &mut to[..room];
         for block in 0..blocks {
             for (lane, row) in square.iter_mut().enumerate() {
                 let column = block * S::LANES + lane;
