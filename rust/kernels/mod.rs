@@ -9,9 +9,9 @@
 //! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums. Of a group,
 //! [`layout`] and [`blocks`] have the parameters and sums, [`zeros`] those of a first layer that passes
 //! over zeros, and [`ahead`] which inputs it hears; [`groups`] takes several through a row in step. Of
-//! one member, [`products`] has the sums, [`matrix`] and [`packed`] the network laid out for them and its
-//! forward pass, [`in_rows`] that of layers whose units stand in rows, [`single`] the way through a batch, [`update`] its end, and [`window`] the rows. [`dispatch`]
-//! picks the instruction set.
+//! one member, [`products`] has the sums, [`matrix`], [`packed`] and [`packing`] the network laid out for
+//! them and its forward pass, [`in_rows`] that of layers whose units stand in rows, [`single`] the way
+//! through a batch, [`update`] its end, and [`window`] the rows. [`dispatch`] picks the instruction set.
 
 mod ahead;
 mod blocks;
@@ -22,6 +22,7 @@ mod layout;
 mod loss;
 mod matrix;
 mod packed;
+mod packing;
 #[cfg(feature = "python")]
 mod peak;
 mod products;

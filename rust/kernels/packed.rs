@@ -11,7 +11,7 @@
 use super::in_rows;
 use super::matrix::{Matrix, Standing, standing};
 use super::products::{Columns, Rows, Steps, Stored, product, rows};
-use super::simd::{Simd, Square, narrowed_mut, numbers, numbers_mut, zeros};
+use super::simd::{Simd, Square, narrowed_mut, numbers, zeros};
 use super::units::activate;
 use super::window::load;
 use crate::network::{Activation, Layer, Network};
@@ -33,14 +33,6 @@ pub(super) struct PackedLayer {
     /// Number of the first unit of the layer before.
     pub(super) before: usize,
     pub(super) activation: Activation,
-}
-
-/// Where values stand that follow each other in the network's own array: so many numbers from `start` on,
-/// `stride` from one to the next.
-struct Places {
-    start: usize,
-    count: usize,
-    stride: usize,
 }
 
 /// Where a layer's units stand in rows, each of which is as long as a row of the next layer's matrix.
@@ -130,65 +122,6 @@ impl<S: Square> Packed<S> {
     /// Numbers that a row of the table has in all layers' units that stand in rows.
     pub(super) fn row_width(&self) -> usize {
         self.layers.iter().filter_map(|layer| layer.in_rows).map(|in_rows| in_rows.width).sum()
-    }
-
-    /// Several values for each parameter, each kind in the order of the network's own array, as
-    /// vectors padded with zeros: where the parameters have one vector, there is one of each kind.
-    #[inline(always)]
-    pub(super) fn pack<const KINDS: usize>(&self, values: [&[f32]; KINDS]) -> Vec<S> {
-        let mut padded = zeros(self.layers.last().map_or(0, |layer| layer.end) * KINDS);
-        for (kind, mut rest) in values.into_iter().enumerate() {
-            for place in self.places(kind, KINDS) {
-                let (first, others) = rest.split_at(place.count);
-                let own = &mut numbers_mut::<S>(&mut padded)[place.start..];
-                if place.stride == 1 {
-                    own[..place.count].copy_from_slice(first);
-                } else {
-                    for (own, &value) in own.iter_mut().step_by(place.stride).zip(first) {
-                        *own = value;
-                    }
-                }
-                rest = others;
-            }
-        }
-        padded
-    }
-
-    /// Takes the padding out again from vectors of `kinds` kinds, of which one is meant.
-    #[inline(always)]
-    pub(super) fn unpack(&self, padded: &[S], (kind, kinds): (usize, usize), values: &mut [f32]) {
-        let mut rest = values;
-        for place in self.places(kind, kinds) {
-            let (first, others) = rest.split_at_mut(place.count);
-            let own = &numbers(padded)[place.start..];
-            if place.stride == 1 {
-                first.copy_from_slice(&own[..place.count]);
-            } else {
-                for (value, &own) in first.iter_mut().zip(own.iter().step_by(place.stride)) {
-                    *value = own;
-                }
-            }
-            rest = others;
-        }
-    }
-
-    /// Where the values of one of several kinds stand, in the order of the network's own array.
-    fn places(&self, kind: usize, kinds: usize) -> impl Iterator<Item = Places> {
-        self.layers.iter().flat_map(move |&layer| {
-            let PackedLayer { inputs, outputs, start, .. } = layer;
-            let Matrix { turned, lanes, blocks, .. } = layer.matrix;
-            // Where a row of an upright matrix goes on without a gap.
-            let side_by_side = if turned || kinds == 1 { outputs } else { lanes };
-            let stride = if turned { blocks * kinds * lanes } else { 1 };
-            (0..=inputs).flat_map(move |i| {
-                (0..outputs).step_by(side_by_side).map(move |j| {
-                    let (row, column) = if turned { (j, i) } else { (i, j) };
-                    let vector = (row * blocks + column / lanes) * kinds + kind;
-                    let start = start * kinds * S::LANES + vector * lanes + column % lanes;
-                    Places { start, count: side_by_side.min(outputs - j), stride }
-                })
-            })
-        })
     }
 
     /// A layer's weights and biases, as numbers.
