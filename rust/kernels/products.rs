@@ -271,19 +271,25 @@ pub(super) fn columns<S: Square>(rows: &[&[f32]], to: &mut [S], vectors: usize, 
 #[inline(always)]
 pub(super) fn rows<S: Square>(from: &[S], to: &mut [S], vectors: usize) {
     let blocks = from.len().div_ceil(vectors * S::LANES);
-    let count = to.len() / blocks;
     let mut square = [S::splat(0.0); MOST_LANES];
     let square = &mut square[..S::LANES];
     for vector in 0..vectors {
-        let first = vector * S::LANES;
+        let to = &mut to[vector * S::LANES * blocks..];
         for block in 0..blocks {
             for (lane, row) in square.iter_mut().enumerate() {
                 let column = block * S::LANES + lane;
                 *row = from.get(column * vectors + vector).copied().unwrap_or(S::splat(0.0));
             }
             S::transpose(square);
-            for (lane, row) in square.iter().enumerate().take(count - first) {
-                to[(first + lane) * blocks + block] = *row;
+            // Of the length that is known the rows need not be counted.
+            if let Some(to) = to.get_mut(..S::LANES * blocks) {
+                for (to, row) in to.chunks_exact_mut(blocks).zip(square.iter()) {
+                    to[block] = *row;
+                }
+            } else {
+                for (to, row) in to.chunks_exact_mut(blocks).zip(square.iter()) {
+                    to[block] = *row;
+                }
             }
         }
     }
