@@ -12,7 +12,7 @@ use apbt_rs::network::Activation;
 use apbt_rs::training::train;
 use common::{HIDDEN, PAIRS, bits, dataset, hash, member, network, objective};
 use crowds::{
-    crowd, crowd_of, crowds, crowds_of_tiny_numbers, crowds_that_pass_over_zeros,
+    crowd, crowd_of, crowds, crowds_in_rows, crowds_of_tiny_numbers, crowds_that_pass_over_zeros,
     crowds_that_take_turns, problems,
 };
 use plain::textbook;
@@ -80,6 +80,13 @@ proptest! {
     #[test]
     fn who_takes_turns_equals_the_plain_twin(
         (dataset, members) in crowds_that_take_turns(), epochs in 1..4_u64,
+    ) {
+        equals_the_plain_twin_on_any_threads(&dataset, &members, epochs)?;
+    }
+
+    #[test]
+    fn whose_units_stand_in_rows_equals_the_plain_twin(
+        (dataset, members) in crowds_in_rows(), epochs in 1..4_u64,
     ) {
         equals_the_plain_twin_on_any_threads(&dataset, &members, epochs)?;
     }
@@ -317,7 +324,7 @@ fn every_instruction_set_equals_the_plain_twin() {
     for instructions in ["baseline", "avx2"] {
         let (passed, told) =
             again(instructions, &["the_plain_twin", "--skip", "every_instruction_set"]);
-        assert!(passed && told.contains("6 passed"), "{instructions}: {told}");
+        assert!(passed && told.contains("7 passed"), "{instructions}: {told}");
     }
 }
 

@@ -10,10 +10,12 @@
 //! [`layout`] and [`blocks`] have the parameters and sums, [`zeros`] those of a first layer that passes
 //! over zeros, and [`ahead`] which inputs it hears; [`groups`] takes several through a row in step. Of
 //! one member, [`products`] has the sums, [`matrix`], [`packed`] and [`packing`] the network laid out for
-//! them and its forward pass, [`in_rows`] that of layers whose units stand in rows, [`single`] the way
-//! through a batch, [`update`] its end, and [`window`] the rows. [`dispatch`] picks the instruction set.
+//! them and its forward pass, [`single`] the way through a batch, [`backward`] the way back, [`in_rows`]
+//! both for layers whose units stand in rows, [`update`] the end, and [`window`] the rows. [`dispatch`]
+//! picks the instruction set.
 
 mod ahead;
+mod backward;
 mod blocks;
 mod group;
 mod groups;

@@ -72,16 +72,11 @@ impl<S: Square> Packed<S> {
     #[inline(always)]
     pub(super) fn new(network: &Network, batch_size: Option<usize>) -> Self {
         let lanes = (S::LANES, S::Half::LANES);
-        let standing = match batch_size {
-            Some(batch_size) => standing(network.topology(), batch_size, lanes),
-            None => {
-                let upright = |layer: Layer| Matrix::upright((layer.inputs, layer.outputs), lanes);
-                network
-                    .layers()
-                    .map(|layer| Standing { matrix: upright(layer), in_rows: false })
-                    .collect()
-            }
-        };
+        let upright = |layer: Layer| Matrix::upright((layer.inputs, layer.outputs), lanes);
+        let standing = batch_size.map_or_else(
+            || network.layers().map(upright).map(Standing::of).collect(),
+            |batch_size| standing(network.topology(), batch_size, lanes),
+        );
         let (mut start, mut units, mut before, mut row) = (0, 0, 0, 0);
         let mut layers = Vec::with_capacity(standing.len());
         for (index, (layer, &activation)) in network.layers().zip(network.activations()).enumerate()
@@ -189,9 +184,10 @@ impl<S: Square> Packed<S> {
         let own = narrowed_mut(in_rows);
         in_rows::weighted_sums::<S, W, ONE>(layer, weights, heard, blocks, own, count);
         // Row by row where each ends with a vector that no unit is in.
-        let (used, part) = match layer.outputs.is_multiple_of(W::LANES) {
-            true => (count * width / S::LANES, width / S::LANES),
-            false => ((count * width).div_ceil(S::LANES), usize::MAX),
+        let (used, part) = if layer.outputs.is_multiple_of(W::LANES) {
+            (count * width / S::LANES, width / S::LANES)
+        } else {
+            ((count * width).div_ceil(S::LANES), usize::MAX)
         };
         for units in in_rows[..used].chunks_mut(part) {
             let present = units.len() - usize::from(part < usize::MAX);

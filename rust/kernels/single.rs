@@ -2,27 +2,21 @@
 //!
 //! A member's step is three products for each layer (see `products`): forward, with rows in the
 //! lanes; the input gradient, likewise; the weight gradient, with a row of the layer's matrix in the
-//! lanes (see `packed`), whose tiles end in the update (see `update`), so that weights and slots are
-//! touched once. Between them what units give is `(units, rows)`; what the weight gradient has in its
-//! lanes is turned over: the deltas, or what the layer hears. See `group` for the algorithm and for the
-//! factor that is put into the output's gradient.
+//! lanes (see `matrix`), whose tiles end in the update, so that weights and slots are touched once. Between
+//! them what units give is `(units, rows)`; of some layers it stands in rows as well (see `in_rows`), whose
+//! products have units in the lanes. The way back is in `backward`. See `group` for the algorithm and for
+//! the factor that is put into the output's gradient.
 
 use std::ops::Range;
 
 use super::Orders;
-use super::in_rows;
 use super::loss::{output_gradient, row_losses};
-use super::matrix::Matrix;
-use super::packed::{Packed, PackedLayer};
-use super::products::{Columns, Rows, Steps, Sums, product, rows};
+use super::packed::Packed;
 use super::rules::{Rates, Rule};
-use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch_row, zeros};
-use super::units::times_derivatives;
-use super::update::Update;
+use super::simd::{Simd, Square, numbers, zeros};
 use super::window::Window;
 use crate::dataset::Dataset;
 use crate::member::Member;
-use crate::network::Activation;
 
 /// The rows of one member's next update.
 pub(super) struct Batch<'a, S> {
@@ -42,14 +36,14 @@ pub(super) struct Batch<'a, S> {
 /// largest.
 pub(super) struct Desk<S> {
     /// What all units give, `(units, vectors)`.
-    units: Vec<S>,
+    pub(super) units: Vec<S>,
     /// The loss's derivative by each unit's weighted sum, times its scale: `(units, vectors)`.
-    deltas: Vec<S>,
+    pub(super) deltas: Vec<S>,
     /// What the units of some layers give as rows (see `in_rows`).
-    units_in_rows: Vec<S>,
+    pub(super) units_in_rows: Vec<S>,
     /// One layer's deltas as rows, or what it hears, `(vectors · LANES, blocks)`, in whole vectors or
     /// in halves, for which there is room enough.
-    turned: Vec<S>,
+    pub(super) turned: Vec<S>,
     /// `(outputs, vectors)`.
     targets: Vec<S>,
     /// The update's factor times each row's weight, `(vectors,)`.
@@ -88,20 +82,20 @@ impl<S: Square> Desk<S> {
 
 /// One member in training: its parameters and slots, padded.
 pub(super) struct Single<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
-    network: Packed<S>,
-    rates: [Rates; 1],
+    pub(super) network: Packed<S>,
+    pub(super) rates: [Rates; 1],
     /// Rows seen here.
     seen: usize,
     /// Updates made here.
-    steps: u64,
+    pub(super) steps: u64,
     /// For layers whose rows stand in whole vectors, and in halves.
-    rule: R,
-    half_rule: R::With<S::Half>,
+    pub(super) rule: R,
+    pub(super) half_rule: R::With<S::Half>,
     /// Bits of the lanes where a parameter is live, for as many vectors as if all were halves; empty
     /// if all are.
-    mask: Vec<u32>,
+    pub(super) mask: Vec<u32>,
     /// `SLOTS` vectors for each one of the parameters.
-    slots: Vec<S>,
+    pub(super) slots: Vec<S>,
 }
 
 impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
@@ -207,171 +201,5 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             }
         }
         total
-    }
-
-    /// Takes the output's deltas back through the layers, and updates each; meanwhile asks for rows
-    /// that will be needed soon.
-    #[inline(always)]
-    pub(super) fn backward(&mut self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &mut Desk<S>) {
-        self.steps += 1;
-        // Most small networks have halves alone, large ones none or few.
-        if self.network.wholes {
-            self.rule.begin_step(&self.rates, self.steps);
-        }
-        if self.network.halves {
-            self.half_rule.begin_step(&self.rates, self.steps);
-        }
-        let Batch { vectors, soon, .. } = *batch;
-        let part = soon.len().div_ceil(self.network.layers.len());
-        for index in (0..self.network.layers.len()).rev() {
-            let layer = self.network.layers[index];
-            for &row in soon.iter().skip(index * part).take(part) {
-                prefetch_row(dataset, row);
-            }
-            if index > 0 {
-                let before = self.network.layers[index - 1];
-                if !before.in_rows.is_some() {
-                    self.input_gradient(&layer, &before, vectors, desk);
-                } else if before.is_whole::<S>() {
-                    self.input_gradient_in_rows::<S, false>(&layer, &before, batch, desk);
-                } else {
-                    self.input_gradient_in_rows::<S::Half, true>(&layer, &before, batch, desk);
-                }
-            }
-            if layer.is_whole::<S>() {
-                self.update::<S, R, false>(self.rule, index, batch, desk);
-            } else {
-                self.update::<S::Half, _, true>(self.half_rule, index, batch, desk);
-            }
-        }
-    }
-
-    /// Takes a layer's deltas back to the layer before.
-    #[inline(always)]
-    fn input_gradient(
-        &self,
-        layer: &PackedLayer,
-        before: &PackedLayer,
-        vectors: usize,
-        desk: &mut Desk<S>,
-    ) {
-        let (heard_deltas, deltas) = desk.deltas.split_at_mut(layer.units * vectors);
-        let span = layer.before * vectors..(layer.before + layer.inputs) * vectors;
-        let (numbers, stride) = (self.network.numbers(layer), layer.matrix.row_width());
-        let shape = (layer.inputs, layer.outputs, vectors);
-        let right = Columns::of(deltas, vectors);
-        let sums = Deltas {
-            activation: before.activation,
-            units: &desk.units[span.clone()],
-            to: &mut heard_deltas[span],
-            vectors,
-        };
-        if layer.matrix.turned {
-            product::<S, S, _, false, _>(Rows { numbers, stride }, right, shape, sums);
-        } else {
-            product::<S, S, _, false, _>(Steps { numbers, stride }, right, shape, sums);
-        }
-    }
-
-    /// Takes a layer's deltas back to the layer before, whose units stand in rows, made of vectors of the
-    /// type `W`, or of just `ONE`; there, unless that is the first one, its deltas are needed in columns
-    /// as well.
-    #[inline(always)]
-    fn input_gradient_in_rows<W: Square, const ONE: bool>(
-        &self,
-        layer: &PackedLayer,
-        before: &PackedLayer,
-        batch: &Batch<'_, S>,
-        desk: &mut Desk<S>,
-    ) {
-        let vectors = batch.vectors;
-        let Some(place) = before.in_rows else { return };
-        let (heard_deltas, deltas) = desk.deltas.split_at_mut(layer.units * vectors);
-        let units = place.of(&desk.units_in_rows, vectors);
-        let to = &mut narrowed_mut::<S, W>(&mut desk.turned)
-            [..vectors * S::LANES * before.matrix.blocks];
-        in_rows::deltas::<S, W, ONE>(
-            (layer, before),
-            self.network.numbers(layer),
-            Columns::of(deltas, vectors),
-            narrowed(units),
-            to,
-            batch.rows.len(),
-        );
-        if before.units > 0 {
-            let columns = &mut heard_deltas[before.units * vectors..][..before.outputs * vectors];
-            rows(to, narrowed_mut(columns), before.matrix.blocks);
-        }
-    }
-
-    /// Updates a layer, whose rows stand in vectors of the type `W`, or in just `ONE`.
-    #[inline(always)]
-    fn update<W: Square, Q: Rule<W, SLOTS>, const ONE: bool>(
-        &mut self,
-        rule: Q,
-        index: usize,
-        batch: &Batch<'_, S>,
-        desk: &mut Desk<S>,
-    ) {
-        let Batch { vectors, start, window, .. } = *batch;
-        let layer = self.network.layers[index];
-        let PackedLayer { inputs, outputs, matrix: Matrix { turned, blocks, .. }, .. } = layer;
-        let deltas = &desk.deltas[layer.units * vectors..][..outputs * vectors];
-        let slots = &mut self.slots[layer.start * SLOTS..layer.end * SLOTS];
-        let masks = layer.start * (S::LANES / S::Half::LANES);
-        let update = Update::new(
-            &layer,
-            narrowed_mut(&mut self.network.parameters[layer.start..layer.end]),
-            narrowed_mut(slots).as_chunks_mut().0,
-            self.mask.get(masks..).unwrap_or(&[]),
-            rule,
-            self.rates[0].keep,
-        );
-        let heard = layer.heard(window.inputs(start), &desk.units, vectors);
-        let before = if index > 0 { self.network.layers[index - 1].in_rows } else { None };
-        // What is to stand in the lanes is turned over, but for what stands in rows.
-        let (left, stride, height, columns) = if turned {
-            let units = &desk.units[layer.before * vectors..layer.units * vectors];
-            (numbers(deltas), vectors * S::LANES, outputs, units)
-        } else {
-            (heard.numbers, heard.step, inputs + 1, deltas)
-        };
-        let right = if turned && index == 0 {
-            window.input_rows(start)
-        } else if turned && let Some(place) = before {
-            Columns { numbers: numbers(place.of(&desk.units_in_rows, vectors)), step: place.width }
-        } else {
-            let to = narrowed_mut::<S, W>(&mut desk.turned);
-            let to = &mut to[..vectors * S::LANES * blocks];
-            if layer.in_rows.is_none() {
-                rows(narrowed(columns), to, vectors * (S::LANES / W::LANES));
-            }
-            Columns::of(to, blocks)
-        };
-        let left = Steps { numbers: left, stride };
-        product::<S, W, _, ONE, _>(left, right, (height, batch.rows.len(), blocks), update);
-    }
-}
-
-/// A layer's deltas, `(units, vectors)`: the input gradient, each sum multiplied by the derivative of
-/// what gave `units` where it is taken.
-struct Deltas<'a, S> {
-    activation: Activation,
-    units: &'a [S],
-    to: &'a mut [S],
-    vectors: usize,
-}
-
-impl<S: Simd> Sums<S> for Deltas<'_, S> {
-    #[inline(always)]
-    fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [S; WIDTH] {
-        [S::splat(0.0); WIDTH]
-    }
-
-    #[inline(always)]
-    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, mut sums: [S; WIDTH]) {
-        let start = r * self.vectors + v;
-        times_derivatives(self.activation, &self.units[start..][..WIDTH], &mut sums);
-        self.to[start..][..WIDTH].copy_from_slice(&sums);
     }
 }

@@ -95,6 +95,33 @@ pub fn crowds_that_take_turns() -> impl Strategy<Value = (Dataset, Vec<Member>)>
     })
 }
 
+/// Members by whole and by half vectors, many of whose layers have units that stand in rows: the matrix
+/// before them is upright, as of wide tables and of widths at or just below a vector's, the one behind
+/// them turned, as of few outputs.
+pub fn crowds_in_rows() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
+    const WIDTHS: [usize; 12] = [5, 6, 7, 8, 14, 15, 16, 17, 31, 32, 63, 64];
+    let data = (30..90_usize, 16..70_usize, 1..=10_usize, 0..PAIRS.len());
+    let rates = (8..40_usize, prop::bool::ANY, prop_oneof![Just(1.0), 0.5..1.0]);
+    (data, rates, 1..=3_usize, any::<u64>()).prop_map(
+        |((rows, inputs, outputs, pair), (batch, adam, density), k, seed)| {
+            let (size, objective) = ((inputs, outputs), objective(PAIRS[pair], outputs));
+            let dataset = dataset_with_zeros(rows, size, objective, true, seed, 0.0);
+            let mut random = common::random(seed);
+            let members = (0..k as u64).map(|place| {
+                let layers = (0..=random.below(3))
+                    .map(|_| (HIDDEN[random.below(4)], WIDTHS[random.below(WIDTHS.len())]));
+                let (topology, activations) =
+                    layers_of(&(layers.collect(), PAIRS[pair]), inputs, outputs);
+                let network = network(&topology, &activations, density, seed ^ place);
+                let batch = (batch + random.below(9)) as f64;
+                member(network, [0.05, 0.8, 0.01, batch, f64::from(u8::from(adam))])
+            });
+            let members = members.collect();
+            (dataset, members)
+        },
+    )
+}
+
 /// Members whose rates are so small that their changes are subnormal, as are slots that die away, and
 /// some of their parameters, on a table with such numbers.
 pub fn crowds_of_tiny_numbers() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
