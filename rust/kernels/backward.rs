@@ -82,8 +82,8 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
     }
 
     /// Takes a layer's deltas back to the layer before, whose units stand in rows, made of vectors of the
-    /// type `W`, or of just `ONE`; there, unless that is the first one, its deltas are needed in columns
-    /// as well.
+    /// type `W`, or of just `ONE`. A layer past the first needs its deltas in columns as well, for the
+    /// layer before it.
     #[inline(always)]
     fn input_gradient_in_rows<W: Square, const ONE: bool>(
         &self,
@@ -135,7 +135,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             self.rates[0].keep,
         );
         let heard = layer.heard(window.inputs(start), &desk.units, vectors);
-        let before = if index > 0 { self.network.layers[index - 1].in_rows } else { None };
+        let heard_in_rows = if index > 0 { self.network.layers[index - 1].in_rows } else { None };
         // What is to stand in the lanes is turned over, but for what stands in rows.
         let (left, stride, height, columns) = if turned {
             let units = &desk.units[layer.before * vectors..layer.units * vectors];
@@ -145,11 +145,13 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         };
         let right = if turned && index == 0 {
             window.input_rows(start)
-        } else if turned && let Some(place) = before {
+        } else if turned && let Some(place) = heard_in_rows {
             Columns { numbers: numbers(place.of(&desk.units_in_rows, vectors)), step: place.width }
         } else {
             let to = narrowed_mut::<S, W>(&mut desk.turned);
             let to = &mut to[..vectors * S::LANES * blocks];
+            // Deltas in rows are there already, from the way back of the layer behind, whose own update
+            // needs nothing turned over.
             if layer.in_rows.is_none() {
                 rows(narrowed(columns), to, vectors * (S::LANES / W::LANES));
             }

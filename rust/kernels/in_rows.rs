@@ -1,11 +1,12 @@
 //! Layers whose units stand in rows as well.
 //!
 //! The weight gradient of a turned matrix has in its lanes what the layer hears, that of an upright one
-//! the layer's deltas (see `packed`). Where a turned matrix follows an upright one, both are of the same
-//! units, and their products can have them in the lanes from the start: forward the upright matrix has a
-//! row of outputs to each input, and on the way back the turned one a row of inputs to each output. So
-//! neither is turned over for the weight gradient; what the units give still is for the next layer's way
-//! forward, which has rows of the table in the lanes.
+//! the layer's deltas (see `matrix`). Where a turned matrix follows an upright one, both are of the same
+//! units, and products can have them in the lanes from the start: forward the upright matrix has a row of
+//! outputs to each input, and on the way back the turned one a row of inputs to each output. So neither the
+//! deltas of the one nor what the other hears is turned over for the weight gradients. Columns are still
+//! needed by others: of what the units give by the next layer's way forward, of deltas, but for the first
+//! layer's, by the layer before.
 
 use super::packed::PackedLayer;
 use super::products::{Columns, Rows, Sums, product};
@@ -37,9 +38,9 @@ pub(super) fn weighted_sums<S: Square, W: Simd, const ONE: bool>(
     }
 }
 
-/// Writes what a layer's input gradient gives the layer before it, as rows like that layer's units:
-/// `before`, whose units gave `units`, `(rows, blocks)`. The layer's weights are `weights`, its deltas
-/// columns.
+/// Writes the deltas of the layer `before` as rows, `(rows, blocks of before)`, from the `weights` of the
+/// layer behind it and from that one's deltas, which are columns; `units` is what `before` gave, `(rows,
+/// blocks of layer)`.
 #[inline(always)]
 pub(super) fn deltas<S: Square, W: Simd, const ONE: bool>(
     (layer, before): (&PackedLayer, &PackedLayer),
@@ -51,9 +52,10 @@ pub(super) fn deltas<S: Square, W: Simd, const ONE: bool>(
 ) {
     let left = Rows { numbers: deltas.numbers, stride: deltas.step };
     let (own, step) = (before.matrix.blocks, layer.matrix.row_width());
+    // Two vectors at a time, as above.
     for v in (0..own).step_by(2) {
         let right = Columns { numbers: &weights[v * W::LANES..], step };
-        let sums = Deltas {
+        let sums = DeltasInRows {
             activation: before.activation,
             units: &units[v..],
             blocks: layer.matrix.blocks,
@@ -72,8 +74,7 @@ fn present(count: usize, lanes: usize) -> u32 {
     u32::MAX >> (31 - (count - 1) % lanes)
 }
 
-/// Writes behind what the units of each row give, of whom there are so many, a one, for the biases of the
-/// next layer, then zeros.
+/// Ends each row, behind its `count` units, with a one for the next layer's biases, then zeros.
 #[inline(always)]
 pub(super) fn end_with_ones<W: Simd>(units: &mut [W], blocks: usize, count: usize) {
     let mut one = [0.0; MOST_LANES];
@@ -111,19 +112,21 @@ impl<W: Simd> Sums<W> for WeightedSums<'_, W> {
 
 /// A layer's deltas, some vectors of each row: the input gradient of the layer behind it times the
 /// derivative of what gave `units`.
-struct Deltas<'a, W> {
+struct DeltasInRows<'a, W> {
     activation: Activation,
     units: &'a [W],
-    /// Vectors from one row of units to the next, and from one row of deltas.
+    /// Vectors from one row of units to the next.
     blocks: usize,
-    own: usize,
     to: &'a mut [W],
-    /// Behind which vector a row of deltas ends, and the lanes that it has in that one.
+    /// Vectors from one row of deltas to the next.
+    own: usize,
+    /// Behind which vector a row of deltas ends.
     end: usize,
+    /// Bits of the lanes that it has in the last one.
     present: u32,
 }
 
-impl<W: Simd> Sums<W> for Deltas<'_, W> {
+impl<W: Simd> Sums<W> for DeltasInRows<'_, W> {
     #[inline(always)]
     fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [W; WIDTH] {
         [W::splat(0.0); WIDTH]

@@ -30,7 +30,7 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// A matrix whose layer's units stand in columns alone.
-    pub(super) fn of(matrix: Matrix) -> Self {
+    pub(super) fn in_columns(matrix: Matrix) -> Self {
         Self { matrix, in_rows: false }
     }
 }
@@ -41,10 +41,11 @@ impl Standing {
 const SQUARE: usize = 6;
 
 /// Numbers of a whole vector and of a half.
-pub(crate) type Lanes = (usize, usize);
+type Widths = (usize, usize);
 
-/// How the layers of a network stand for least work, in training by batches of so many rows.
-pub(crate) fn standing(topology: &[usize], batch_size: usize, lanes: Lanes) -> Vec<Standing> {
+/// How the layers of a network stand, each for least work given the one before, in training by batches of
+/// so many rows.
+pub(crate) fn standing(topology: &[usize], batch_size: usize, lanes: Widths) -> Vec<Standing> {
     let mut layers: Vec<Standing> = Vec::with_capacity(topology.len());
     for (index, shape) in topology.windows(2).enumerate() {
         let (inputs, outputs) = (shape[0], shape[1]);
@@ -53,21 +54,21 @@ pub(crate) fn standing(topology: &[usize], batch_size: usize, lanes: Lanes) -> V
         // The table's rows are at hand.
         let square = if index == 0 { 0 } else { SQUARE };
         let (cost, turned_cost) = (upright.cost(SQUARE, lanes), turned.cost(square, lanes));
-        let mut in_rows = None;
+        let mut rows = None;
         if let Some(before) = layers.last_mut()
             && !before.matrix.turned
             && before.matrix.lanes == turned.lanes
         {
             // The first layer's deltas need not be turned over, those of another are needed both ways.
-            let saved = if index == 1 { before.matrix.squares(SQUARE, lanes) } else { 0.0 };
+            let saved = if index == 1 { before.matrix.vectors(SQUARE, lanes) } else { 0.0 };
             // In rows a product's lanes are padded by the units, in columns by the rows of the batch.
             let columns = (inputs * batch_size.div_ceil(lanes.0)) as f64 / batch_size as f64;
-            let more = before.matrix.squares(1, lanes) - columns * one(lanes.0, lanes);
+            let more = before.matrix.vectors(1, lanes) - columns * halves(lanes.0, lanes);
             let more = more * (topology[index - 1] + outputs) as f64;
-            in_rows = Some((turned_cost - saved + more, before));
+            rows = Some((turned_cost - saved + more, before));
         }
         let least = cost.min(turned_cost);
-        let matrix = match in_rows {
+        let matrix = match rows {
             Some((cost, before)) if cost < least => {
                 before.in_rows = true;
                 turned
@@ -75,38 +76,38 @@ pub(crate) fn standing(topology: &[usize], batch_size: usize, lanes: Lanes) -> V
             _ if turned_cost <= cost => turned,
             _ => upright,
         };
-        layers.push(Standing::of(matrix));
+        layers.push(Standing::in_columns(matrix));
     }
     layers
 }
 
 /// What a vector costs, in halves.
-fn one(lanes: usize, (whole, half): Lanes) -> f64 {
+fn halves(lanes: usize, (whole, half): Widths) -> f64 {
     if lanes == whole && half < whole { WHOLE } else { 1.0 }
 }
 
 impl Matrix {
     /// One whose rows have the weights of one input each.
     #[inline(always)]
-    pub(super) fn upright((inputs, outputs): (usize, usize), lanes: Lanes) -> Self {
+    pub(super) fn upright((inputs, outputs): (usize, usize), lanes: Widths) -> Self {
         Self::padded(false, (inputs + 1, outputs), lanes)
     }
 
     #[inline(always)]
-    fn padded(turned: bool, (rows, columns): (usize, usize), (whole, half): Lanes) -> Self {
+    fn padded(turned: bool, (rows, columns): (usize, usize), (whole, half): Widths) -> Self {
         let lanes = if columns <= half { half } else { whole };
         Self { turned, rows, lanes, blocks: columns.div_ceil(lanes) }
     }
 
     /// What the weight gradient costs a row of a batch, where a vector's columns are turned over for
     /// `square`: in halves of vectors, a whole one counting as the halves that it costs.
-    fn cost(self, square: usize, lanes: Lanes) -> f64 {
-        self.squares(self.rows + square, lanes)
+    fn cost(self, square: usize, lanes: Widths) -> f64 {
+        self.vectors(self.rows + square, lanes)
     }
 
     /// So many vectors for each one of a row, in halves.
-    fn squares(self, each: usize, lanes: Lanes) -> f64 {
-        (each * self.blocks) as f64 * one(self.lanes, lanes)
+    fn vectors(self, each: usize, lanes: Widths) -> f64 {
+        (each * self.blocks) as f64 * halves(self.lanes, lanes)
     }
 
     /// Numbers of a row, padding and all.

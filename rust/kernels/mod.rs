@@ -41,7 +41,7 @@ mod zeros;
 pub(crate) use ahead::Nonzeros;
 pub(crate) use groups::Groups;
 pub(crate) use loss::{row_loss, surprise};
-pub(crate) use matrix::standing;
+pub(crate) use matrix::{Standing, standing};
 pub(crate) use packed::outputs;
 #[cfg(feature = "python")]
 pub(crate) use peak::peak;

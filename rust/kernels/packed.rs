@@ -38,7 +38,7 @@ pub(super) struct PackedLayer {
 /// Where a layer's units stand in rows, each of which is as long as a row of the next layer's matrix.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InRows {
-    /// Numbers that a row of the table has in such rows of layers before.
+    /// Numbers that a row of the table has in the layers before that stand in rows.
     start: usize,
     /// Numbers of a row.
     pub(super) width: usize,
@@ -74,7 +74,7 @@ impl<S: Square> Packed<S> {
         let lanes = (S::LANES, S::Half::LANES);
         let upright = |layer: Layer| Matrix::upright((layer.inputs, layer.outputs), lanes);
         let standing = batch_size.map_or_else(
-            || network.layers().map(upright).map(Standing::of).collect(),
+            || network.layers().map(upright).map(Standing::in_columns).collect(),
             |batch_size| standing(network.topology(), batch_size, lanes),
         );
         let (mut start, mut units, mut before, mut row) = (0, 0, 0, 0);
@@ -125,32 +125,32 @@ impl<S: Square> Packed<S> {
         numbers(&self.parameters[layer.start..layer.end])
     }
 
-    /// Writes what the units give, `(units, vectors)`, for columns of inputs of so many rows, of some
-    /// layers in rows as well.
+    /// Writes what the units give, `(units, vectors)`, for columns of inputs of so many rows, and of some
+    /// layers, one after the other, in rows as well, `(vectors · LANES, width)`.
     #[inline(always)]
     pub(super) fn forward(
         &self,
         inputs: Columns<'_>,
         units: &mut [S],
-        units_in_rows: &mut [S],
+        rows_of_units: &mut [S],
         count: usize,
     ) {
         let vectors = count.div_ceil(S::LANES);
         for layer in &self.layers {
             let (before, own) = units.split_at_mut(layer.units * vectors);
             let heard = layer.heard(inputs, before, vectors);
+            let (own, after) = own.split_at_mut(layer.outputs * vectors);
+            after[..vectors].fill(S::splat(1.0));
             if let Some(place) = layer.in_rows {
-                let columns = &mut own[..(layer.outputs + 1) * vectors];
-                let in_rows = place.of_mut(units_in_rows, vectors);
+                let units = place.of_mut(rows_of_units, vectors);
                 let shape = (count, place.width);
                 if layer.is_whole::<S>() {
-                    self.forward_in_rows::<S, false>(layer, heard, shape, in_rows, columns);
+                    self.forward_in_rows::<S, false>(layer, heard, shape, units, own);
                 } else {
-                    self.forward_in_rows::<S::Half, true>(layer, heard, shape, in_rows, columns);
+                    self.forward_in_rows::<S::Half, true>(layer, heard, shape, units, own);
                 }
                 continue;
             }
-            let (own, after) = own.split_at_mut(layer.outputs * vectors);
             let (weights, row) = (self.numbers(layer), layer.matrix.row_width());
             let shape = (layer.outputs, layer.inputs, vectors);
             if layer.matrix.turned {
@@ -164,36 +164,36 @@ impl<S: Square> Packed<S> {
                 product::<S, S, _, false, _>(left, heard, shape, sums);
             }
             activate(layer.activation, own, vectors);
-            after[..vectors].fill(S::splat(1.0));
         }
     }
 
-    /// The way forward of a layer whose units stand in rows, made of vectors of the type `W`, or of just
-    /// `ONE`, and in columns.
+    /// The way forward of a layer whose units stand in rows, `units`, `(count, width)` and some rows of no
+    /// account, and in `columns`, `(outputs, vectors)`. Its matrix has vectors of the type `W`, or just
+    /// `ONE`.
     #[inline(always)]
     fn forward_in_rows<W: Square, const ONE: bool>(
         &self,
         layer: &PackedLayer,
         heard: Columns<'_>,
         (count, width): (usize, usize),
-        in_rows: &mut [S],
+        units: &mut [S],
         columns: &mut [S],
     ) {
-        let blocks = width / W::LANES;
-        let weights = self.numbers(layer);
-        let own = narrowed_mut(in_rows);
-        in_rows::weighted_sums::<S, W, ONE>(layer, weights, heard, blocks, own, count);
-        // Row by row where each ends with a vector that no unit is in.
-        let (used, part) = if layer.outputs.is_multiple_of(W::LANES) {
-            (count * width / S::LANES, width / S::LANES)
-        } else {
-            ((count * width).div_ceil(S::LANES), usize::MAX)
+        let (weights, blocks) = (self.numbers(layer), width / W::LANES);
+        let sums = narrowed_mut(units);
+        in_rows::weighted_sums::<S, W, ONE>(layer, weights, heard, blocks, sums, count);
+        // Whichever vectors are beside each other, as no hidden layer has softmax. Where the last one of
+        // a row has no unit, it is left out if enough are left for exponentials side by side; that is so
+        // of whole vectors alone, since units that fill half a one have a next matrix of whole ones.
+        let all = (count * width).div_ceil(S::LANES);
+        let (at_once, present) = match (width / S::LANES, layer.matrix.row_width() < width) {
+            (row, true) if row > 4 => (row, row - 1),
+            _ => (all, all),
         };
-        for units in in_rows[..used].chunks_mut(part) {
-            let present = units.len() - usize::from(part < usize::MAX);
+        for units in units[..all].chunks_exact_mut(at_once) {
             activate(layer.activation, &mut units[..present], 1);
         }
-        let own = narrowed_mut::<S, W>(in_rows);
+        let own = narrowed_mut::<S, W>(units);
         in_rows::end_with_ones(&mut own[..count * blocks], blocks, layer.outputs);
         rows(own, narrowed_mut(columns), blocks);
     }

@@ -59,20 +59,21 @@ impl<S: Square> Packed<S> {
     fn for_each_run(&self, (kind, kinds): (usize, usize), mut visit: impl FnMut(Run)) {
         for &PackedLayer { inputs, outputs, start, matrix, .. } in &self.layers {
             let Matrix { turned, lanes, blocks, .. } = matrix;
-            let first = start * kinds * S::LANES + kind * lanes;
-            let next = kinds * lanes;
+            let origin = start * kinds * S::LANES + kind * lanes;
+            // From one of a row's vectors to the next of its kind.
+            let apart = kinds * lanes;
             for input in 0..=inputs {
                 if turned {
-                    let start = first + input / lanes * next + input % lanes;
-                    visit(Run { start, count: outputs, stride: blocks * next });
+                    let start = origin + input / lanes * apart + input % lanes;
+                    visit(Run { start, count: outputs, stride: blocks * apart });
                     continue;
                 }
-                let start = first + input * blocks * next;
+                let row = origin + input * blocks * apart;
                 // With one kind the vectors of a row are adjacent.
                 let side_by_side = if kinds == 1 { outputs } else { lanes };
                 for (block, output) in (0..outputs).step_by(side_by_side).enumerate() {
                     let count = side_by_side.min(outputs - output);
-                    visit(Run { start: start + block * next, count, stride: 1 });
+                    visit(Run { start: row + block * apart, count, stride: 1 });
                 }
             }
         }

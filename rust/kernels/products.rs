@@ -103,7 +103,7 @@ pub(super) trait Sums<S: Simd> {
     }
 }
 
-/// `sums[r, v] = first(r) + Σ_k left[r, k] · right[v, k]`, in the order of k: `rows` rows, `steps`
+/// `sums[r, v] = first(r, v) + Σ_k left[r, k] · right[v, k]`, in the order of k: `rows` rows, `steps`
 /// steps, each of which is a column of `right`, of which the first `vectors` vectors of the type `W`
 /// are used: a single one, if the product is compiled for `ONE`. `W` is `S` or its half, and `S` names
 /// the instructions.
@@ -266,7 +266,7 @@ pub(super) fn columns<S: Square>(rows: &[&[f32]], to: &mut [S], vectors: usize, 
 }
 
 /// Turns columns into rows: `from` is `(columns, vectors)`, and row `n` of `to`, which is
-/// `(vectors · LANES, ⌈columns / LANES⌉)` or has fewer rows of the last vector, gets the `n`-th number of
+/// `(vectors · LANES, ⌈columns / LANES⌉)` or has fewer rows of the last vectors, gets the `n`-th number of
 /// each column, then zeros.
 #[inline(always)]
 pub(super) fn rows<S: Square>(from: &[S], to: &mut [S], vectors: usize) {
@@ -275,22 +275,28 @@ pub(super) fn rows<S: Square>(from: &[S], to: &mut [S], vectors: usize) {
     let square = &mut square[..S::LANES];
     for vector in 0..vectors {
         let to = &mut to[vector * S::LANES * blocks..];
+        if to.is_empty() {
+            return;
+        }
         for block in 0..blocks {
             for (lane, row) in square.iter_mut().enumerate() {
                 let column = block * S::LANES + lane;
                 *row = from.get(column * vectors + vector).copied().unwrap_or(S::splat(0.0));
             }
             S::transpose(square);
-            // Of the length that is known the rows need not be counted.
-            if let Some(to) = to.get_mut(..S::LANES * blocks) {
-                for (to, row) in to.chunks_exact_mut(blocks).zip(square.iter()) {
-                    to[block] = *row;
-                }
-            } else {
-                for (to, row) in to.chunks_exact_mut(blocks).zip(square.iter()) {
-                    to[block] = *row;
-                }
+            // Where no row is missing their number is a constant, and the compiler leaves out counting.
+            match to.get_mut(..S::LANES * blocks) {
+                Some(to) => put(square, to, block, blocks),
+                None => put(square, to, block, blocks),
             }
         }
+    }
+}
+
+/// Puts vectors in the place `block` of as many rows as there are, each of `blocks` vectors.
+#[inline(always)]
+fn put<S: Simd>(vectors: &[S], rows: &mut [S], block: usize, blocks: usize) {
+    for (row, vector) in rows.chunks_exact_mut(blocks).zip(vectors) {
+        row[block] = *vector;
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Desk<S> {
     pub(super) units: Vec<S>,
     /// The loss's derivative by each unit's weighted sum, times its scale: `(units, vectors)`.
     pub(super) deltas: Vec<S>,
-    /// What the units of some layers give as rows (see `in_rows`).
+    /// What the units of some layers give as rows (see `in_rows`), layer by layer `(vectors · LANES, width)`.
     pub(super) units_in_rows: Vec<S>,
     /// One layer's deltas as rows, or what it hears, `(vectors · LANES, blocks)`, in whole vectors or
     /// in halves, for which there is room enough.
@@ -57,7 +57,7 @@ impl<S: Square> Desk<S> {
         dataset: &Dataset,
         members: &[Single<S, R, SLOTS>],
     ) -> Self {
-        let (mut units, mut in_rows, mut blocks, mut vectors) = (0, 0, 0, 0);
+        let (mut units, mut row_width, mut blocks, mut vectors) = (0, 0, 0, 0);
         for member in members {
             let layers = member.network.layers.iter().enumerate();
             // A first layer that is turned has the table's rows.
@@ -65,14 +65,14 @@ impl<S: Square> Desk<S> {
             let wide = own_rows.map(|(_, layer)| layer.matrix.blocks).max().unwrap_or(0);
             let high = member.batch_size().div_ceil(S::LANES);
             units = units.max(member.network.units() * high);
-            in_rows = in_rows.max(member.network.row_width() * high);
+            row_width = row_width.max(member.network.row_width() * high);
             blocks = blocks.max(wide * high);
             vectors = vectors.max(high);
         }
         Self {
             units: zeros(units),
             deltas: zeros(units),
-            units_in_rows: zeros(in_rows),
+            units_in_rows: zeros(row_width),
             turned: zeros(S::LANES * blocks),
             targets: zeros(dataset.n_outputs() * vectors),
             scales: zeros(vectors),

@@ -1,5 +1,5 @@
 //! A stretch of the rows in the order in which they are visited, as columns and, where a first layer's
-//! matrix is turned (see `packed`), as rows.
+//! matrix is turned (see `matrix`), as rows.
 //!
 //! All members see the rows in the same order, so that a stretch is fetched from the table and turned
 //! into columns once for all members of a team, whatever their batch sizes: a batch is a part of each

@@ -99,22 +99,42 @@ pub fn crowds_that_take_turns() -> impl Strategy<Value = (Dataset, Vec<Member>)>
 /// before them is upright, as of wide tables and of widths at or just below a vector's, the one behind
 /// them turned, as of few outputs.
 pub fn crowds_in_rows() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
-    const WIDTHS: [usize; 12] = [5, 6, 7, 8, 14, 15, 16, 17, 31, 32, 63, 64];
-    let data = (30..90_usize, 16..70_usize, 1..=10_usize, 0..PAIRS.len());
-    let rates = (8..40_usize, prop::bool::ANY, prop_oneof![Just(1.0), 0.5..1.0]);
+    const WIDTHS: [usize; 15] = [5, 6, 7, 8, 14, 15, 16, 17, 24, 31, 32, 40, 48, 63, 64];
+    // Of wide tables, with more vectors or fewer, even and odd numbers of them; by halves.
+    const SURE: [(usize, &[usize], usize); 5] = [
+        (64, &[128], 10),
+        (64, &[48], 10),
+        (64, &[24], 10),
+        (64, &[31, 7, 40], 3),
+        (20, &[20, 7], 2),
+    ];
+    let sure = prop_oneof![2 => Just(None), 1 => prop::sample::select(&SURE[..]).prop_map(Some)];
+    let data = (30..90_usize, 16..70_usize, 1..=10_usize, 0..PAIRS.len(), sure);
+    let batch = prop_oneof![1 => Just(8_usize), 3 => 8..40_usize];
+    let rate = prop_oneof![3 => Just(0.05), 1 => Just(1e30)];
+    let rates = (batch, prop::bool::ANY, prop_oneof![Just(1.0), 0.5..1.0], rate);
     (data, rates, 1..=3_usize, any::<u64>()).prop_map(
-        |((rows, inputs, outputs, pair), (batch, adam, density), k, seed)| {
+        |((rows, inputs, outputs, pair, sure), (batch, adam, density, rate), k, seed)| {
+            let (inputs, outputs) =
+                sure.map_or((inputs, outputs), |(inputs, _, outputs)| (inputs, outputs));
             let (size, objective) = ((inputs, outputs), objective(PAIRS[pair], outputs));
             let dataset = dataset_with_zeros(rows, size, objective, true, seed, 0.0);
             let mut random = common::random(seed);
             let members = (0..k as u64).map(|place| {
-                let layers = (0..=random.below(3))
-                    .map(|_| (HIDDEN[random.below(4)], WIDTHS[random.below(WIDTHS.len())]));
+                let widths = match sure {
+                    Some((_, widths, _)) => widths.to_vec(),
+                    None => {
+                        (0..=random.below(3)).map(|_| WIDTHS[random.below(WIDTHS.len())]).collect()
+                    }
+                };
+                let layers = widths.into_iter().map(|width| (HIDDEN[random.below(4)], width));
                 let (topology, activations) =
                     layers_of(&(layers.collect(), PAIRS[pair]), inputs, outputs);
                 let network = network(&topology, &activations, density, seed ^ place);
-                let batch = (batch + random.below(9)) as f64;
-                member(network, [0.05, 0.8, 0.01, batch, f64::from(u8::from(adam))])
+                let batch = (batch + random.below(9) * place as usize) as f64;
+                // The first one may leave infinite numbers to the others.
+                let rate = if place == 0 { rate } else { 0.05 };
+                member(network, [rate, 0.8, 0.01, batch, f64::from(u8::from(adam))])
             });
             let members = members.collect();
             (dataset, members)
