@@ -173,11 +173,6 @@ struct Deltas<'a, S> {
 
 impl<S: Simd> Sums<S> for Deltas<'_, S> {
     #[inline(always)]
-    fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [S; WIDTH] {
-        [S::splat(0.0); WIDTH]
-    }
-
-    #[inline(always)]
     fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, mut sums: [S; WIDTH]) {
         let start = r * self.vectors + v;
         times_derivatives(self.activation, &self.units[start..][..WIDTH], &mut sums);

@@ -128,11 +128,6 @@ struct DeltasInRows<'a, W> {
 
 impl<W: Simd> Sums<W> for DeltasInRows<'_, W> {
     #[inline(always)]
-    fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [W; WIDTH] {
-        [W::splat(0.0); WIDTH]
-    }
-
-    #[inline(always)]
     fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, mut sums: [W; WIDTH]) {
         let units = &self.units[r * self.blocks + v..][..WIDTH];
         times_derivatives(self.activation, units, &mut sums);

@@ -54,7 +54,7 @@ impl<S: Square> Packed<S> {
     }
 
     /// Visits all values of one of several kinds, in the order of the network's own array. Loops, since
-    /// iterators of iterators took several times as long.
+    /// of iterators of iterators the compiler left calls for each of them.
     #[inline(always)]
     fn for_each_run(&self, (kind, kinds): (usize, usize), mut visit: impl FnMut(Run)) {
         for &PackedLayer { inputs, outputs, start, matrix, .. } in &self.layers {

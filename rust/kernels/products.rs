@@ -83,7 +83,10 @@ impl<'a> Columns<'a> {
 /// What the sums begin with, and what becomes of them.
 pub(super) trait Sums<S: Simd> {
     /// What the sums of row `r` begin with, from vector `v` on.
-    fn first<const WIDTH: usize>(&self, r: usize, v: usize) -> [S; WIDTH];
+    #[inline(always)]
+    fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [S; WIDTH] {
+        [S::splat(0.0); WIDTH]
+    }
     /// Asks for what `take` will need.
     #[inline(always)]
     fn prepare<const WIDTH: usize>(&self, _r: usize, _v: usize) {}

@@ -63,11 +63,6 @@ impl<'a, W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Update<'a, W, R, SLOTS>
 
 impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R, SLOTS> {
     #[inline(always)]
-    fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [W; WIDTH] {
-        [W::splat(0.0); WIDTH]
-    }
-
-    #[inline(always)]
     fn prepare<const WIDTH: usize>(&self, r: usize, v: usize) {
         let start = r * self.blocks + v;
         prefetch::<_, WIDTH>(self.parameters, start);
