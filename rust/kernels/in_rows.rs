@@ -29,11 +29,11 @@ pub(super) fn weighted_sums<S: Square, W: Simd, const ONE: bool>(
     let (own, step) = (layer.matrix.blocks, layer.matrix.row_width());
     let biases = &weights[layer.inputs * step..];
     // Of a wide layer two vectors at a time, whose weights the nearest cache then keeps for all rows.
-    for v in (0..own).step_by(2) {
+    for v in (0..own).step_by(own) {
         let right = Columns { numbers: &weights[v * W::LANES..], step };
         let biases = &biases[v * W::LANES..];
         let sums = WeightedSums { biases, to: &mut to[v..], blocks };
-        let shape = (rows, layer.inputs, (own - v).min(2));
+        let shape = (rows, layer.inputs, own - v);
         product::<S, W, _, ONE, _>(left, right, shape, sums);
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn deltas<S: Square, W: Simd, const ONE: bool>(
     let left = Rows { numbers: deltas.numbers, stride: deltas.step };
     let (own, step) = (before.matrix.blocks, layer.matrix.row_width());
     // Two vectors at a time, as above.
-    for v in (0..own).step_by(2) {
+    for v in (0..own).step_by(own) {
         let right = Columns { numbers: &weights[v * W::LANES..], step };
         let sums = DeltasInRows {
             activation: before.activation,
@@ -64,7 +64,7 @@ pub(super) fn deltas<S: Square, W: Simd, const ONE: bool>(
             end: own - v,
             present: present(before.outputs, W::LANES),
         };
-        let shape = (rows, layer.outputs, (own - v).min(2));
+        let shape = (rows, layer.outputs, own - v);
         product::<S, W, _, ONE, _>(left, right, shape, sums);
     }
 }

@@ -140,44 +140,72 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
         assert!(rows > 0 && left.place(rows - 1, before) < left.numbers.len());
         assert!(before * right.step + vectors * S::LANES <= right.numbers.len());
         assert!(!ONE || vectors == 1);
-        // A single vector leaves registers for more rows.
-        let most = if vectors == 1 { MOST_ROWS } else { S::TILE_ROWS };
-        let mut r = 0;
-        while r < rows {
-            // As by `layout::evenly` the last two tiles are of like height, but without its divisions.
-            let rest = rows - r;
-            let height = if rest >= 2 * most {
-                most
-            } else if rest > most {
-                rest.div_ceil(2)
-            } else {
-                rest
-            };
-            macro_rules! tiles {
-                ($($height:literal),*) => {
-                    match height {
-                        $($height => {
-                            let mut v = 0;
-                            // SAFETY: of rows and vectors there are so many, as asserted above.
-                            #[allow(unsafe_code, reason = "kernel file")]
-                            unsafe {
-                                while !ONE && v + 2 <= vectors {
-                                    tile::<S, $height, 2, ROWS>(left, right, (r, v), steps, &mut sums);
-                                    v += 2;
-                                }
-                                if v < vectors {
-                                    tile::<S, $height, 1, ROWS>(left, right, (r, v), steps, &mut sums);
-                                }
-                            }
-                        })*
-                        _ => unreachable!("a tile has at most {MOST_ROWS} rows"),
+        let mut v = 0;
+        while v < vectors {
+            let width = if ONE { 1 } else { part(vectors - v, S::TILE_VECTORS) };
+            let mut r = 0;
+            while r < rows {
+                let height = part(rows - r, S::TILE_ROWS[width - 1]);
+                // SAFETY: of rows and vectors there are so many, as asserted above.
+                #[allow(unsafe_code, reason = "kernel file")]
+                unsafe {
+                    match width {
+                        1 => column::<S, 1, ROWS>(left, right, (r, v), steps, height, &mut sums),
+                        2 if !ONE => {
+                            column::<S, 2, ROWS>(left, right, (r, v), steps, height, &mut sums)
+                        }
+                        3 if !ONE && S::TILE_VECTORS > 2 => {
+                            column::<S, 3, ROWS>(left, right, (r, v), steps, height, &mut sums)
+                        }
+                        4 if !ONE && S::TILE_VECTORS > 2 => {
+                            column::<S, 4, ROWS>(left, right, (r, v), steps, height, &mut sums)
+                        }
+                        _ => unreachable!("a tile has at most so many vectors"),
                     }
-                };
+                }
+                r += height;
             }
-            tiles!(1, 2, 3, 4, 5, 6, 7, 8);
-            r += height;
+            v += width;
         }
     }
+}
+
+/// How many of the rest one tile takes, so that the last two are of like size; as `layout::evenly`, but
+/// without its divisions.
+#[inline(always)]
+fn part(rest: usize, most: usize) -> usize {
+    if rest >= 2 * most {
+        most
+    } else if rest > most {
+        rest.div_ceil(2)
+    } else {
+        rest
+    }
+}
+
+/// A tile of so many rows.
+#[allow(unsafe_code, reason = "kernel file")]
+#[inline(always)]
+unsafe fn column<S: Simd, const WIDTH: usize, const ROWS: bool>(
+    left: Left<'_, ROWS>,
+    right: Columns<'_>,
+    place: (usize, usize),
+    steps: usize,
+    height: usize,
+    sums: &mut impl Sums<S>,
+) {
+    macro_rules! tiles {
+        ($($height:literal),*) => {
+            match height {
+                // SAFETY: the caller's promise.
+                $($height if $height <= S::TILE_ROWS[WIDTH - 1] => unsafe {
+                    tile::<S, $height, WIDTH, ROWS>(left, right, place, steps, sums);
+                },)*
+                _ => unreachable!("a tile has at most {MOST_ROWS} rows"),
+            }
+        };
+    }
+    tiles!(1, 2, 3, 4, 5, 6, 7, 8);
 }
 
 /// The sums of a tile's rows, from row `r` on, in its vectors, from vector `v` on.

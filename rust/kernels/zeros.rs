@@ -34,7 +34,7 @@ impl Tile {
     /// its weight and what the rule remembers, and tiles of like width.
     #[inline(always)]
     fn width<S: Simd>(self) -> usize {
-        evenly(self.outputs - self.output, S::TILE_ROWS)
+        evenly(self.outputs - self.output, S::TILE_ROWS[1])
     }
 }
 
