@@ -10,18 +10,18 @@ use super::units::times_derivatives;
 use crate::network::Activation;
 
 /// Calls a function that is generic over the width of a block or tile.
-macro_rules! with_width {
+macro_rules! with_size {
     ($width:expr, $name:ident => $call:expr) => {
-        with_width!($width, $name => $call; 1 2 3 4 5 6 7 8)
+        with_size!($width, $name => $call; 1 2 3 4 5 6 7 8)
     };
     ($width:expr, $name:ident => $call:expr; $($number:literal)*) => {
         match $width {
             $($number => { const $name: usize = $number; $call })*
-            _ => unreachable!("a block has at most 8 inputs, a tile 8 outputs"),
+            _ => unreachable!("blocks and tiles are at most 8 wide or high"),
         }
     };
 }
-pub(super) use with_width;
+pub(super) use with_size;
 
 /// A parameter of all members, with what the update rule remembers of it.
 #[derive(Clone, Copy)]

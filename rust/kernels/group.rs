@@ -25,7 +25,7 @@
 use std::ptr::{null, null_mut};
 
 use super::ahead::{Heard, Nonzeros};
-use super::blocks::{Back, Cell, add_sums, with_width};
+use super::blocks::{Back, Cell, add_sums, with_size};
 use super::layout::{Layer, MOST_INPUTS, layers, places};
 use super::loss::{output_gradient, row_losses};
 use super::rules::{Rates, Rule, per_lane};
@@ -208,7 +208,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                     for block in &layer.blocks {
                         let heard = units.add(layer.heard + block.input).cast_const();
                         let cells = cells.add(block.start);
-                        with_width!(block.width, WIDTH =>
+                        with_size!(block.width, WIDTH =>
                             add_sums::<S, SLOTS, WIDTH>(heard, cells, first, own, layer.outputs));
                         first = (own.cast_const(), 1);
                     }
@@ -286,7 +286,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                         let place = units.add(layer.heard + block.input);
                         // The table hears nothing back.
                         let to = if index > 0 { place } else { null_mut() };
-                        with_width!(block.width, WIDTH =>
+                        with_size!(block.width, WIDTH =>
                             back.block::<WIDTH, UPDATE, PLAIN>(
                                 block.start, self.keep.0, place.cast_const(), to));
                     }

@@ -28,12 +28,12 @@ pub(super) fn weighted_sums<S: Square, W: Simd, const ONE: bool>(
     let left = Rows { numbers: heard.numbers, stride: heard.step };
     let (own, step) = (layer.matrix.blocks, layer.matrix.row_width());
     let biases = &weights[layer.inputs * step..];
-    // Of a wide layer two vectors at a time, whose weights the nearest cache then keeps for all rows.
-    for v in (0..own).step_by(own) {
+    let width = at_a_time::<W>(own);
+    for v in (0..own).step_by(width) {
         let right = Columns { numbers: &weights[v * W::LANES..], step };
         let biases = &biases[v * W::LANES..];
         let sums = WeightedSums { biases, to: &mut to[v..], blocks };
-        let shape = (rows, layer.inputs, own - v);
+        let shape = (rows, layer.inputs, (own - v).min(width));
         product::<S, W, _, ONE, _>(left, right, shape, sums);
     }
 }
@@ -52,8 +52,8 @@ pub(super) fn deltas<S: Square, W: Simd, const ONE: bool>(
 ) {
     let left = Rows { numbers: deltas.numbers, stride: deltas.step };
     let (own, step) = (before.matrix.blocks, layer.matrix.row_width());
-    // Two vectors at a time, as above.
-    for v in (0..own).step_by(own) {
+    let width = at_a_time::<W>(own);
+    for v in (0..own).step_by(width) {
         let right = Columns { numbers: &weights[v * W::LANES..], step };
         let sums = DeltasInRows {
             activation: before.activation,
@@ -64,9 +64,16 @@ pub(super) fn deltas<S: Square, W: Simd, const ONE: bool>(
             end: own - v,
             present: present(before.outputs, W::LANES),
         };
-        let shape = (rows, layer.outputs, own - v);
+        let shape = (rows, layer.outputs, (own - v).min(width));
         product::<S, W, _, ONE, _>(left, right, shape, sums);
     }
+}
+
+/// Of so many vectors of a layer's weights as many as are worked out for all rows before others are: narrow
+/// tiles' alone are kept by the nearest cache meanwhile, a product sees to wide ones by itself.
+#[inline(always)]
+fn at_a_time<W: Simd>(vectors: usize) -> usize {
+    if W::WIDE_TILE_ROWS > 0 { vectors } else { 2 }
 }
 
 /// Bits of the lanes that hold one of so many numbers, in the last of the vectors that hold them all.

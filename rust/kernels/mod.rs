@@ -33,6 +33,7 @@ mod simd;
 mod single;
 mod singles;
 mod subnormals;
+mod turning;
 mod units;
 mod update;
 mod window;

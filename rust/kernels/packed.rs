@@ -10,8 +10,9 @@
 
 use super::in_rows;
 use super::matrix::{Matrix, Standing, standing};
-use super::products::{Columns, Rows, Steps, Stored, product, rows};
+use super::products::{Columns, Rows, Steps, Stored, product};
 use super::simd::{Simd, Square, narrowed_mut, numbers, zeros};
+use super::turning::rows;
 use super::units::activate;
 use super::window::load;
 use crate::network::{Activation, Layer, Network};

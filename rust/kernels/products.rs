@@ -8,7 +8,8 @@
 
 use std::marker::PhantomData;
 
-use super::simd::{MOST_LANES, Simd, Square, Work, numbers, opaque};
+use super::blocks::with_size;
+use super::simd::{Simd, Square, Work, numbers, opaque};
 
 /// The most rows that a tile has.
 const MOST_ROWS: usize = 8;
@@ -141,31 +142,52 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
         assert!(before * right.step + vectors * S::LANES <= right.numbers.len());
         assert!(!ONE || vectors == 1);
         let mut v = 0;
-        while v < vectors {
-            let width = if ONE { 1 } else { part(vectors - v, S::TILE_VECTORS) };
+        // Tiles of three and four vectors, which load least for each multiplication.
+        while !ONE && S::WIDE_TILE_ROWS > 0 && vectors - v > 2 {
+            let width = part(vectors - v, 4);
             let mut r = 0;
             while r < rows {
-                let height = part(rows - r, S::TILE_ROWS[width - 1]);
+                let height = part(rows - r, S::WIDE_TILE_ROWS);
                 // SAFETY: of rows and vectors there are so many, as asserted above.
                 #[allow(unsafe_code, reason = "kernel file")]
                 unsafe {
-                    match width {
-                        1 => column::<S, 1, ROWS>(left, right, (r, v), steps, height, &mut sums),
-                        2 if !ONE => {
-                            column::<S, 2, ROWS>(left, right, (r, v), steps, height, &mut sums)
-                        }
-                        3 if !ONE && S::TILE_VECTORS > 2 => {
-                            column::<S, 3, ROWS>(left, right, (r, v), steps, height, &mut sums)
-                        }
-                        4 if !ONE && S::TILE_VECTORS > 2 => {
-                            column::<S, 4, ROWS>(left, right, (r, v), steps, height, &mut sums)
-                        }
-                        _ => unreachable!("a tile has at most so many vectors"),
+                    if width == 4 {
+                        with_size!(height, HEIGHT => {
+                            tile::<S, HEIGHT, 4, ROWS>(left, right, (r, v), steps, &mut sums);
+                        }; 1 2 3 4 5 6);
+                    } else {
+                        with_size!(height, HEIGHT => {
+                            tile::<S, HEIGHT, 3, ROWS>(left, right, (r, v), steps, &mut sums);
+                        }; 1 2 3 4 5 6);
                     }
                 }
                 r += height;
             }
             v += width;
+        }
+        if v == vectors {
+            return;
+        }
+        // A single vector leaves registers for more rows.
+        let most = if vectors - v == 1 { MOST_ROWS } else { S::TILE_ROWS };
+        let mut r = 0;
+        while r < rows {
+            let height = part(rows - r, most);
+            with_size!(height, HEIGHT => {
+                let mut v = v;
+                // SAFETY: of rows and vectors there are so many, as asserted above.
+                #[allow(unsafe_code, reason = "kernel file")]
+                unsafe {
+                    while !ONE && v + 2 <= vectors {
+                        tile::<S, HEIGHT, 2, ROWS>(left, right, (r, v), steps, &mut sums);
+                        v += 2;
+                    }
+                    if v < vectors {
+                        tile::<S, HEIGHT, 1, ROWS>(left, right, (r, v), steps, &mut sums);
+                    }
+                }
+            });
+            r += height;
         }
     }
 }
@@ -181,31 +203,6 @@ fn part(rest: usize, most: usize) -> usize {
     } else {
         rest
     }
-}
-
-/// A tile of so many rows.
-#[allow(unsafe_code, reason = "kernel file")]
-#[inline(always)]
-unsafe fn column<S: Simd, const WIDTH: usize, const ROWS: bool>(
-    left: Left<'_, ROWS>,
-    right: Columns<'_>,
-    place: (usize, usize),
-    steps: usize,
-    height: usize,
-    sums: &mut impl Sums<S>,
-) {
-    macro_rules! tiles {
-        ($($height:literal),*) => {
-            match height {
-                // SAFETY: the caller's promise.
-                $($height if $height <= S::TILE_ROWS[WIDTH - 1] => unsafe {
-                    tile::<S, $height, WIDTH, ROWS>(left, right, place, steps, sums);
-                },)*
-                _ => unreachable!("a tile has at most {MOST_ROWS} rows"),
-            }
-        };
-    }
-    tiles!(1, 2, 3, 4, 5, 6, 7, 8);
 }
 
 /// The sums of a tile's rows, from row `r` on, in its vectors, from vector `v` on.
@@ -269,65 +266,5 @@ impl<S: Simd> Sums<S> for Stored<'_, S> {
     #[inline(always)]
     fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [S; WIDTH]) {
         self.to[r * self.vectors + v..][..WIDTH].copy_from_slice(&sums);
-    }
-}
-
-/// Turns rows of as many numbers each into columns: `to` is `(columns, vectors)`, and vector `vector`
-/// of each column gets its number from each of the rows in turn. There are at most `S::LANES` rows;
-/// lanes after the last are zero.
-#[inline(always)]
-pub(super) fn columns<S: Square>(rows: &[&[f32]], to: &mut [S], vectors: usize, vector: usize) {
-    for (block, to) in to.chunks_mut(S::LANES * vectors).enumerate() {
-        let mut square = [S::splat(0.0); MOST_LANES];
-        written_out!(S::LANES, lane, {
-            // What is not there is not read by a masked load either: a processor takes hundreds of
-            // cycles to find out that such a load has no lane to read.
-            if let Some(row) = rows.get(lane) {
-                square[lane] = S::load(&row[block * S::LANES..]);
-            }
-        });
-        S::transpose(&mut square[..S::LANES]);
-        let to = &mut to[vector..];
-        written_out!(S::LANES, lane, {
-            if let Some(to) = to.get_mut(lane * vectors) {
-                *to = square[lane];
-            }
-        });
-    }
-}
-
-/// Turns columns into rows: `from` is `(columns, vectors)`, and row `n` of `to`, which is
-/// `(vectors · LANES, ⌈columns / LANES⌉)` or has fewer rows of the last vectors, gets the `n`-th number of
-/// each column, then zeros.
-#[inline(always)]
-pub(super) fn rows<S: Square>(from: &[S], to: &mut [S], vectors: usize) {
-    let blocks = from.len().div_ceil(vectors * S::LANES);
-    let mut square = [S::splat(0.0); MOST_LANES];
-    let square = &mut square[..S::LANES];
-    for vector in 0..vectors {
-        let to = &mut to[vector * S::LANES * blocks..];
-        if to.is_empty() {
-            return;
-        }
-        for block in 0..blocks {
-            for (lane, row) in square.iter_mut().enumerate() {
-                let column = block * S::LANES + lane;
-                *row = from.get(column * vectors + vector).copied().unwrap_or(S::splat(0.0));
-            }
-            S::transpose(square);
-            // Where no row is missing their number is a constant, and the compiler leaves out counting.
-            match to.get_mut(..S::LANES * blocks) {
-                Some(to) => put(square, to, block, blocks),
-                None => put(square, to, block, blocks),
-            }
-        }
-    }
-}
-
-/// Puts vectors in the place `block` of as many rows as there are, each of `blocks` vectors.
-#[inline(always)]
-fn put<S: Simd>(vectors: &[S], rows: &mut [S], block: usize, blocks: usize) {
-    for (row, vector) in rows.chunks_exact_mut(blocks).zip(vectors) {
-        row[block] = *vector;
     }
 }

@@ -5,8 +5,9 @@
 //! into columns once for all members of a team, whatever their batch sizes: a batch is a part of each
 //! column, and need not begin where a vector does.
 
-use super::products::{Columns, columns};
+use super::products::Columns;
 use super::simd::{MOST_LANES, Square, numbers, numbers_mut, zeros};
+use super::turning::columns;
 use crate::dataset::Dataset;
 
 /// Numbers of a window: few enough to be at hand for all members, many enough for several batches.

@@ -15,7 +15,7 @@
 //! Weights stand as in blocks of one input: `(inputs, outputs)`.
 
 use super::ahead::Heard;
-use super::blocks::{Back, Cell, with_width};
+use super::blocks::{Back, Cell, with_size};
 use super::layout::evenly;
 use super::rules::Rule;
 use super::simd::Simd;
@@ -34,7 +34,7 @@ impl Tile {
     /// its weight and what the rule remembers, and tiles of like width.
     #[inline(always)]
     fn width<S: Simd>(self) -> usize {
-        evenly(self.outputs - self.output, S::TILE_ROWS[1])
+        evenly(self.outputs - self.output, S::TILE_ROWS)
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) unsafe fn add_heard<S: Simd, const SLOTS: usize>(
     let mut tile = Tile { output: 0, outputs };
     while tile.width::<S>() > 0 {
         // SAFETY: as the caller has promised; the tile ends with the outputs.
-        with_width!(tile.width::<S>(), WIDTH => unsafe {
+        with_size!(tile.width::<S>(), WIDTH => unsafe {
             add_tile::<S, SLOTS, WIDTH>(heard, weights, biases, sums, tile);
         });
         tile.output += tile.width::<S>();
@@ -109,7 +109,7 @@ pub(super) unsafe fn update_heard<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize
     let mut tile = Tile { output: 0, outputs: back.outputs };
     while tile.width::<S>() > 0 {
         // SAFETY: as the caller has promised; the tile ends with the outputs.
-        with_width!(tile.width::<S>(), WIDTH => unsafe {
+        with_size!(tile.width::<S>(), WIDTH => unsafe {
             update_tile::<S, R, SLOTS, WIDTH>(back, keep, heard, tile);
         });
         tile.output += tile.width::<S>();

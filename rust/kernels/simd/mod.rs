@@ -31,9 +31,9 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Sums that a tile of a product keeps in registers, as rows of two vectors, and outputs that a
     /// tile of `zeros` keeps, each with its slots: at most 8.
-    const TILE_ROWS: [usize; 4];
-    /// Most vectors of a tile.
-    const TILE_VECTORS: usize;
+    const TILE_ROWS: usize;
+    /// As many rows as a tile of four vectors has; 0 if there are no such tiles.
+    const WIDE_TILE_ROWS: usize;
 
     /// The same number in all lanes.
     fn splat(value: f32) -> Self;

@@ -31,8 +31,8 @@ impl Portable {
 #[allow(unsafe_code, reason = "kernel file")]
 unsafe impl Simd for Portable {
     const LANES: usize = LANES;
-    const TILE_ROWS: [usize; 4] = [8, 6, 0, 0];
-    const TILE_VECTORS: usize = 2;
+    const TILE_ROWS: usize = 6;
+    const WIDE_TILE_ROWS: usize = 0;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {

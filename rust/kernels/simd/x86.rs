@@ -32,8 +32,8 @@ pub(crate) struct Avx2(__m256);
 // SAFETY: `__m256` is laid out as eight numbers.
 unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
-    const TILE_ROWS: [usize; 4] = [8, 6, 0, 0];
-    const TILE_VECTORS: usize = 2;
+    const TILE_ROWS: usize = 6;
+    const WIDE_TILE_ROWS: usize = 0;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -169,8 +169,8 @@ pub(crate) struct Avx512(__m512);
 // SAFETY: `__m512` is laid out as sixteen numbers.
 unsafe impl Simd for Avx512 {
     const LANES: usize = 16;
-    const TILE_ROWS: [usize; 4] = [8, 8, 8, 6];
-    const TILE_VECTORS: usize = 4;
+    const TILE_ROWS: usize = 8;
+    const WIDE_TILE_ROWS: usize = 6;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
