@@ -3,16 +3,17 @@
 //! One micro-kernel does the forward pass, the input gradient and the weight gradient: a tile of
 //! sums stays in registers, and each step of the inner index multiplies a column of numbers, each
 //! broadcast, with a row of vectors. A tile is as large as the registers allow, so that a step's
-//! multiplications outnumber its loads; each sum is alone in its lane, from the first index to the
-//! last.
+//! multiplications outnumber its loads: with 32 registers 24 sums and ten loads, with 16 twelve and
+//! eight. Each sum is alone in its lane, from the first index to the last.
 
 use std::marker::PhantomData;
 
 use super::blocks::with_size;
 use super::simd::{Simd, Square, Work, numbers, opaque};
 
-/// The most rows that a tile has.
+/// The most rows that a tile has, and vectors.
 const MOST_ROWS: usize = 8;
+const MOST_VECTORS: usize = 4;
 
 /// Does something for each of so many numbers, at most 16, written out: an array of vectors stays in
 /// registers only if no loop that the compiler leaves one goes over it.
@@ -88,9 +89,6 @@ pub(super) trait Sums<S: Simd> {
     fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [S; WIDTH] {
         [S::splat(0.0); WIDTH]
     }
-    /// Asks for what `take` will need.
-    #[inline(always)]
-    fn prepare<const WIDTH: usize>(&self, _r: usize, _v: usize) {}
     /// Takes the sums of row `r`, from vector `v` on.
     fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [S; WIDTH]);
     /// Takes the sums of a tile, from row `r` and vector `v` on.
@@ -142,18 +140,19 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
         assert!(before * right.step + vectors * S::LANES <= right.numbers.len());
         assert!(!ONE || vectors == 1);
         let mut v = 0;
-        // Tiles of three and four vectors, which load least for each multiplication.
+        // Wide tiles, which load least for each multiplication: all rows of the same vectors, which the
+        // nearest cache keeps meanwhile.
         while !ONE && S::WIDE_TILE_ROWS > 0 && vectors - v > 2 {
-            let width = part(vectors - v, 4);
+            let width = part(vectors - v, MOST_VECTORS);
             let mut r = 0;
             while r < rows {
                 let height = part(rows - r, S::WIDE_TILE_ROWS);
                 // SAFETY: of rows and vectors there are so many, as asserted above.
                 #[allow(unsafe_code, reason = "kernel file")]
                 unsafe {
-                    if width == 4 {
+                    if width == MOST_VECTORS {
                         with_size!(height, HEIGHT => {
-                            tile::<S, HEIGHT, 4, ROWS>(left, right, (r, v), steps, &mut sums);
+                            tile::<S, HEIGHT, MOST_VECTORS, ROWS>(left, right, (r, v), steps, &mut sums);
                         }; 1 2 3 4 5 6);
                     } else {
                         with_size!(height, HEIGHT => {
@@ -221,7 +220,6 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: boo
     let mut sum = [[S::splat(0.0); WIDTH]; HEIGHT];
     for h in 0..HEIGHT {
         sum[h] = sums.first(r + h, v);
-        sums.prepare::<WIDTH>(r + h, v);
     }
     let mut offsets = [0; HEIGHT];
     for h in 1..HEIGHT {
@@ -266,5 +264,67 @@ impl<S: Simd> Sums<S> for Stored<'_, S> {
     #[inline(always)]
     fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [S; WIDTH]) {
         self.to[r * self.vectors + v..][..WIDTH].copy_from_slice(&sums);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::simd::{Portable, zeros};
+    use crate::kernels::{Kernel, dispatch};
+
+    /// Products of all shapes of tiles, next to sums taken one at a time.
+    struct AllShapes;
+
+    impl AllShapes {
+        /// Numbers whose sums depend on their order.
+        fn some(count: usize, seed: usize) -> Vec<f32> {
+            (0..count).map(|n| ((n * 7919 + seed) % 1000) as f32 / 997.0 - 0.4).collect()
+        }
+
+        #[inline(always)]
+        fn hold<S: Square, W: Simd, const ONE: bool, const ROWS: bool>() {
+            let most = if ONE { 1 } else { 10 };
+            for (rows, vectors) in (1..=20).flat_map(|rows| (1..=most).map(move |v| (rows, v))) {
+                // Columns that begin beside a vector, with a gap behind each.
+                let (steps, step) = (5, vectors * W::LANES + 3);
+                let left = Self::some(rows * steps, 1);
+                let stride = if ROWS { rows } else { steps };
+                let right = Self::some(steps * step, 2);
+                let first = Self::some(rows, 3);
+                let mut to = zeros::<W>(rows * vectors);
+                product::<S, W, _, ONE, ROWS>(
+                    Left { numbers: &left, stride },
+                    Columns { numbers: &right, step },
+                    (rows, steps, vectors),
+                    Stored { first: (&first, 1), to: &mut to, vectors },
+                );
+                for (place, &sum) in numbers(&to).iter().enumerate() {
+                    let (r, column) = (place / (vectors * W::LANES), place % (vectors * W::LANES));
+                    let number = |k| left[if ROWS { r + k * stride } else { r * stride + k }];
+                    let expected = (0..steps)
+                        .fold(first[r], |sum, k| number(k).mul_add(right[k * step + column], sum));
+                    assert_eq!(sum.to_bits(), expected.to_bits(), "{rows} {vectors} {place}");
+                }
+            }
+        }
+    }
+
+    impl Kernel for AllShapes {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Square>(self) {
+            Self::hold::<S, S, false, false>();
+            Self::hold::<S, S, false, true>();
+            Self::hold::<S, S::Half, true, false>();
+            Self::hold::<S, S::Half, true, true>();
+        }
+    }
+
+    #[test]
+    fn tiles_of_all_shapes_sum_up_in_order() {
+        dispatch(AllShapes);
+        AllShapes.run::<Portable>();
     }
 }

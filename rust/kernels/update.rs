@@ -4,7 +4,7 @@ use super::matrix::Matrix;
 use super::packed::PackedLayer;
 use super::products::{Sums, written_out};
 use super::rules::Rule;
-use super::simd::{MOST_LANES, Simd, prefetch};
+use super::simd::{MOST_LANES, Simd};
 
 /// Nowhere.
 const NONE: usize = usize::MAX;
@@ -62,13 +62,6 @@ impl<'a, W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Update<'a, W, R, SLOTS>
 }
 
 impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R, SLOTS> {
-    #[inline(always)]
-    fn prepare<const WIDTH: usize>(&self, r: usize, v: usize) {
-        let start = r * self.blocks + v;
-        prefetch::<_, WIDTH>(self.parameters, start);
-        prefetch::<_, WIDTH>(self.slots, start);
-    }
-
     // Only of a layer with a mask: `take_tile` takes the sums of others.
     #[inline(always)]
     fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [W; WIDTH]) {

@@ -32,7 +32,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Sums that a tile of a product keeps in registers, as rows of two vectors, and outputs that a
     /// tile of `zeros` keeps, each with its slots: at most 8.
     const TILE_ROWS: usize;
-    /// As many rows as a tile of four vectors has; 0 if there are no such tiles.
+    /// Rows of a tile of three or four vectors: at most 6, and 0 where registers are too few.
     const WIDE_TILE_ROWS: usize;
 
     /// The same number in all lanes.
@@ -157,15 +157,6 @@ pub(crate) fn zeros<S: Simd>(count: usize) -> Vec<S> {
 pub(crate) fn prefetch_row(dataset: &Dataset, row: u32) {
     for part in dataset.row(row) {
         part.chunks(LINE / size_of::<f32>()).for_each(|line| prefetch_line(line.as_ptr()));
-    }
-}
-
-/// Asks for some elements of a slice, from one on.
-#[inline(always)]
-pub(crate) fn prefetch<T, const COUNT: usize>(from: &[T], start: usize) {
-    let first = from.as_ptr().wrapping_add(start).cast::<u8>();
-    for byte in (0..COUNT * size_of::<T>()).step_by(LINE) {
-        prefetch_line(first.wrapping_add(byte));
     }
 }
 
