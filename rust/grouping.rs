@@ -160,8 +160,8 @@ fn class(member: &Member, rows: usize) -> (Vec<Activation>, usize, bool) {
 ///
 /// Fitted to 160 networks of up to two hidden layers and 64 units, batches of 8 to 64: times are within
 /// 26 % of it (standard deviation), where weights alone were wrong by a factor of 2.6. That was before
-/// layers after the first were turned and units stood in rows; what turning over costs, and what a product
-/// in rows saves, is not counted.
+/// layers after the first were turned, units stood in rows and tiles were wide; what turning over costs, and
+/// what a product in rows or a wide tile saves, is not counted.
 fn cost(member: &Member, rows: usize) -> u64 {
     let (whole, half) = dispatch(Lanes);
     let batch_size = member.batch_size(rows);

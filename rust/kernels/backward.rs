@@ -1,6 +1,6 @@
 //! One member's way back through a batch of rows: the input gradients, and the weight gradients, whose
 //! tiles end in updates (see `update`). What a weight gradient has in its lanes stands in rows (see
-//! `in_rows`), or is turned over: the deltas, or what the layer hears.
+//! `in_rows`), or is turned over (see `turning`): the deltas, or what the layer hears.
 
 use super::in_rows;
 use super::matrix::Matrix;

@@ -9,15 +9,15 @@ use super::simd::Simd;
 use super::units::times_derivatives;
 use crate::network::Activation;
 
-/// Calls a function that is generic over the width of a block or tile.
+/// Calls a function that is generic over a size of a block or tile.
 macro_rules! with_size {
-    ($width:expr, $name:ident => $call:expr) => {
-        with_size!($width, $name => $call; 1 2 3 4 5 6 7 8)
+    ($size:expr, $name:ident => $call:expr) => {
+        with_size!($size, $name => $call; 1 2 3 4 5 6 7 8)
     };
-    ($width:expr, $name:ident => $call:expr; $($number:literal)*) => {
-        match $width {
+    ($size:expr, $name:ident => $call:expr; $($number:literal)*) => {
+        match $size {
             $($number => { const $name: usize = $number; $call })*
-            _ => unreachable!("blocks and tiles are at most 8 wide or high"),
+            _ => unreachable!("none of the sizes"),
         }
     };
 }

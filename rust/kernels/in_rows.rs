@@ -69,8 +69,8 @@ pub(super) fn deltas<S: Square, W: Simd, const ONE: bool>(
     }
 }
 
-/// Of so many vectors of a layer's weights as many as are worked out for all rows before others are: narrow
-/// tiles' alone are kept by the nearest cache meanwhile, a product sees to wide ones by itself.
+/// How many of a row's vectors one product works out: of narrow tiles two, whose weights the nearest cache
+/// then keeps for all rows; of wide ones all, since the product goes by vectors first.
 #[inline(always)]
 fn at_a_time<W: Simd>(vectors: usize) -> usize {
     if W::WIDE_TILE_ROWS > 0 { vectors } else { 2 }

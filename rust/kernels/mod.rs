@@ -11,8 +11,8 @@
 //! over zeros, and [`ahead`] which inputs it hears; [`groups`] takes several through a row in step. Of
 //! one member, [`products`] has the sums, [`matrix`], [`packed`] and [`packing`] the network laid out for
 //! them and its forward pass, [`single`] the way through a batch, [`backward`] the way back, [`in_rows`]
-//! both for layers whose units stand in rows, [`update`] the end, and [`window`] the rows. [`dispatch`]
-//! picks the instruction set.
+//! both for layers whose units stand in rows, [`update`] the end, and [`window`] the rows, which
+//! [`turning`] makes columns of. [`dispatch`] picks the instruction set.
 
 mod ahead;
 mod backward;

@@ -3,16 +3,17 @@
 //! One micro-kernel does the forward pass, the input gradient and the weight gradient: a tile of
 //! sums stays in registers, and each step of the inner index multiplies a column of numbers, each
 //! broadcast, with a row of vectors. A tile is as large as the registers allow, so that a step's
-//! multiplications outnumber its loads: with 32 registers 24 sums and ten loads, with 16 twelve and
-//! eight. Each sum is alone in its lane, from the first index to the last.
+//! multiplications outnumber its loads: with 32 registers a tile of four vectors has 24 sums
+//! and ten loads, with 16 one of two has twelve and eight. Each sum is alone in its lane, from the first index to the last.
 
 use std::marker::PhantomData;
 
 use super::blocks::with_size;
 use super::simd::{Simd, Square, Work, numbers, opaque};
 
-/// The most rows that a tile has, and vectors.
+/// The most rows that a tile has.
 const MOST_ROWS: usize = 8;
+/// The most vectors that a tile has.
 const MOST_VECTORS: usize = 4;
 
 /// Does something for each of so many numbers, at most 16, written out: an array of vectors stays in
@@ -140,9 +141,10 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
         assert!(before * right.step + vectors * S::LANES <= right.numbers.len());
         assert!(!ONE || vectors == 1);
         let mut v = 0;
-        // Wide tiles, which load least for each multiplication: all rows of the same vectors, which the
-        // nearest cache keeps meanwhile.
-        while !ONE && S::WIDE_TILE_ROWS > 0 && vectors - v > 2 {
+        const { assert!(S::WIDE_TILE_ROWS <= 6 && S::TILE_ROWS <= MOST_ROWS) }
+        // Wide tiles, which load least for each multiplication; vectors outside, rows inside, so that the
+        // nearest cache keeps a tile's columns for all rows.
+        while const { !ONE && S::WIDE_TILE_ROWS > 0 } && vectors - v > 2 {
             let width = part(vectors - v, MOST_VECTORS);
             let mut r = 0;
             while r < rows {
@@ -150,15 +152,9 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
                 // SAFETY: of rows and vectors there are so many, as asserted above.
                 #[allow(unsafe_code, reason = "kernel file")]
                 unsafe {
-                    if width == MOST_VECTORS {
-                        with_size!(height, HEIGHT => {
-                            tile::<S, HEIGHT, MOST_VECTORS, ROWS>(left, right, (r, v), steps, &mut sums);
-                        }; 1 2 3 4 5 6);
-                    } else {
-                        with_size!(height, HEIGHT => {
-                            tile::<S, HEIGHT, 3, ROWS>(left, right, (r, v), steps, &mut sums);
-                        }; 1 2 3 4 5 6);
-                    }
+                    with_size!(width, WIDTH => with_size!(height, HEIGHT => {
+                        tile::<S, HEIGHT, WIDTH, ROWS>(left, right, (r, v), steps, &mut sums);
+                    }; 1 2 3 4 5 6); 3 4);
                 }
                 r += height;
             }
@@ -287,7 +283,7 @@ mod tests {
             let most = if ONE { 1 } else { 10 };
             for (rows, vectors) in (1..=20).flat_map(|rows| (1..=most).map(move |v| (rows, v))) {
                 // Columns that begin beside a vector, with a gap behind each.
-                let (steps, step) = (5, vectors * W::LANES + 3);
+                let (steps, step) = (1 + 4 * (rows % 2), vectors * W::LANES + 3);
                 let left = Self::some(rows * steps, 1);
                 let stride = if ROWS { rows } else { steps };
                 let right = Self::some(steps * step, 2);

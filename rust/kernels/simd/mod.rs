@@ -29,8 +29,8 @@ pub(crate) const MOST_LANES: usize = 16;
 pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Numbers in one vector.
     const LANES: usize;
-    /// Sums that a tile of a product keeps in registers, as rows of two vectors, and outputs that a
-    /// tile of `zeros` keeps, each with its slots: at most 8.
+    /// Rows of a tile of two vectors, whose sums stay in registers, and outputs of a tile of `zeros`,
+    /// each with its slots: at most 8.
     const TILE_ROWS: usize;
     /// Rows of a tile of three or four vectors: at most 6, and 0 where registers are too few.
     const WIDE_TILE_ROWS: usize;
