@@ -135,13 +135,13 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
     #[inline(always)]
     fn run(self) {
         let Self { left, right, shape: (rows, steps, vectors), mut sums, .. } = self;
+        const { assert!(S::WIDE_TILE_ROWS <= 6 && S::TILE_ROWS <= MOST_ROWS) }
         // What the unchecked reads below rest on.
         let before = steps.saturating_sub(1);
         assert!(rows > 0 && left.place(rows - 1, before) < left.numbers.len());
         assert!(before * right.step + vectors * S::LANES <= right.numbers.len());
         assert!(!ONE || vectors == 1);
         let mut v = 0;
-        const { assert!(S::WIDE_TILE_ROWS <= 6 && S::TILE_ROWS <= MOST_ROWS) }
         // Wide tiles, which load least for each multiplication; vectors outside, rows inside, so that the
         // nearest cache keeps a tile's columns for all rows.
         while const { !ONE && S::WIDE_TILE_ROWS > 0 } && vectors - v > 2 {

@@ -165,7 +165,7 @@ const LINE: usize = 64;
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn prefetch_line<T>(line: *const T) {
+fn prefetch_line(line: *const f32) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: every x86-64 has the instruction, which reads nothing, wherever it points.
     #[allow(unsafe_code, reason = "kernel file")]
@@ -177,4 +177,4 @@ fn prefetch_line<T>(line: *const T) {
 /// Elsewhere Rust has no stable way to ask.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn prefetch_line<T>(_line: *const T) {}
+fn prefetch_line(_line: *const f32) {}
