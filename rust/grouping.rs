@@ -8,8 +8,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::kernels::{Kernel, Simd, Square, Standing, dispatch, standing};
-use crate::lanes::{ROW, WHOLE, groups, joined, shape, weights};
+use crate::kernels::{Kernel, Machine, Simd, Square, Standing, dispatch, standing};
+use crate::lanes::{ROW, groups, joined, shape, weights};
 use crate::member::Member;
 use crate::network::Activation;
 
@@ -96,15 +96,17 @@ pub(crate) fn teams(members: Vec<&mut Member>, rows: usize, threads: usize) -> V
     if classes.iter().map(Vec::len).sum::<usize>() >= 2 * threads {
         classes = classes.into_iter().map(|halves| joined(halves, lanes)).collect();
     }
-    let in_step = (classes.iter().map(Vec::len).sum::<usize>() / threads).clamp(1, 2);
+    let most = Machine::this().in_step;
+    let in_step = (classes.iter().map(Vec::len).sum::<usize>() / threads).clamp(1, most);
     let mut teams = singles(many_rows, rows, threads);
     for groups in classes {
         let mut team: Vec<Vec<&mut Member>> = Vec::new();
         for group in groups {
             let company = team.first().is_some_and(|first| {
+                let before: usize = team.iter().map(|one| numbers(one, rows)).sum();
                 team.len() < in_step
                     && (first.len() <= half) == (group.len() <= half)
-                    && numbers(first, rows) + numbers(&group, rows) <= NEAR
+                    && before + numbers(&group, rows) <= NEAR
             });
             if !company && !team.is_empty() {
                 teams.push(Team::Groups(std::mem::take(&mut team)));
@@ -189,7 +191,7 @@ fn group_cost(members: &[&mut Member], rows: usize) -> u64 {
     let parameters = weights(shape(members).into_iter()) + ROW;
     let update = if members[0].adam() { HALF_ADAM_UPDATE } else { 0.0 };
     let one = HALF_UPDATE + update / members[0].batch_size(rows) as f64;
-    let one = if members.len() <= half { one } else { one * WHOLE };
+    let one = if members.len() <= half { one } else { one * Machine::this().whole };
     (parameters as f64 * one) as u64 * ROWS
 }
 

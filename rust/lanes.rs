@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 
+use crate::kernels::Machine;
 use crate::member::Member;
 
 /// How many of the largest are looked at for a place in a group: grouping stays a small part of a
@@ -12,9 +13,6 @@ use crate::member::Member;
 const WINDOW: usize = 64;
 /// Groups of one class that exchange members: where there are more, like is beside like already.
 const FEW: usize = 6;
-/// What a whole vector costs where half a vector costs 1: from 1.4, measured where a processor works
-/// on whole ones at once, to 2, where it works through their halves.
-pub(crate) const WHOLE: f64 = 1.8;
 /// What a row costs a group besides its weights, in weights.
 pub(crate) const ROW: usize = 25;
 
@@ -179,6 +177,7 @@ impl Costs {
 /// Groups of half a vector, two as one of a whole vector where that is less work.
 pub(crate) fn joined(halves: Vec<Vec<&mut Member>>, lanes: usize) -> Vec<Vec<&mut Member>> {
     let cost = |shape: &[usize]| (weights(shape.iter().copied()) + ROW) as f64;
+    let whole = Machine::this().whole;
     let mut groups = Vec::new();
     let mut halves = halves.into_iter().peekable();
     while let Some(mut group) = halves.next() {
@@ -186,7 +185,7 @@ pub(crate) fn joined(halves: Vec<Vec<&mut Member>>, lanes: usize) -> Vec<Vec<&mu
         let next = halves.next_if(|next| {
             let other = shape(next);
             let together: Vec<usize> = wider(&own, &other).collect();
-            group.len() + next.len() <= lanes && WHOLE * cost(&together) < cost(&own) + cost(&other)
+            group.len() + next.len() <= lanes && whole * cost(&together) < cost(&own) + cost(&other)
         });
         group.extend(next.into_iter().flatten());
         groups.push(group);

@@ -5,7 +5,7 @@
 //! the biases, or, where that is less work, turned, `(outputs, inputs + 1)`. Rows that have room in half
 //! a vector stand in halves. So the small layers of small networks fill their lanes.
 
-use crate::lanes::WHOLE;
+use super::machine::Machine;
 
 /// A layer's weights and biases as a matrix whose rows are padded.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +83,7 @@ pub(crate) fn standing(topology: &[usize], batch_size: usize, lanes: Widths) -> 
 
 /// What a vector costs, in halves.
 fn halves(lanes: usize, (whole, half): Widths) -> f64 {
-    if lanes == whole && half < whole { WHOLE } else { 1.0 }
+    if lanes == whole && half < whole { Machine::this().whole } else { 1.0 }
 }
 
 impl Matrix {

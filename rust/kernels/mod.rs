@@ -12,7 +12,8 @@
 //! one member, [`products`] has the sums, [`matrix`], [`packed`] and [`packing`] the network laid out for
 //! them and its forward pass, [`single`] the way through a batch, [`backward`] the way back, [`in_rows`]
 //! both for layers whose units stand in rows, [`update`] the end, and [`window`] the rows, which
-//! [`turning`] makes columns of. [`dispatch`] picks the instruction set.
+//! [`turning`] makes columns of. [`dispatch`] picks the instruction set, and [`machine`] knows what suits the
+//! processor.
 
 mod ahead;
 mod backward;
@@ -22,6 +23,7 @@ mod groups;
 mod in_rows;
 mod layout;
 mod loss;
+mod machine;
 mod matrix;
 mod packed;
 mod packing;
@@ -42,6 +44,7 @@ mod zeros;
 pub(crate) use ahead::Nonzeros;
 pub(crate) use groups::Groups;
 pub(crate) use loss::{row_loss, surprise};
+pub(crate) use machine::Machine;
 pub(crate) use matrix::{Standing, standing};
 pub(crate) use packed::outputs;
 #[cfg(feature = "python")]
