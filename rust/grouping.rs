@@ -8,15 +8,13 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::kernels::{Kernel, Machine, Simd, Square, Standing, dispatch, standing};
+use crate::kernels::{Kernel, Machine, NEAR, Simd, Square, Standing, dispatch, standing};
 use crate::lanes::{ROW, groups, joined, shape, weights};
 use crate::member::Member;
 use crate::network::Activation;
 
 /// From this batch size on a member fills the lanes by itself.
 const ROWS_FOR_ONE: usize = 8;
-/// Numbers of a team that stay in the nearest cache.
-const NEAR: usize = 8192;
 /// Weights and velocities of the members that take turns at a window of rows: they stay in the
 /// second-level cache, or not far from it.
 const TURNS: usize = 131_072;
@@ -97,9 +95,11 @@ pub(crate) fn teams(members: Vec<&mut Member>, rows: usize, threads: usize) -> V
         classes = classes.into_iter().map(|halves| joined(halves, lanes)).collect();
     }
     let most = Machine::this().in_step;
-    let in_step = (classes.iter().map(Vec::len).sum::<usize>() / threads).clamp(1, most);
+    let most = (classes.iter().map(Vec::len).sum::<usize>() / threads).clamp(1, most);
     let mut teams = singles(many_rows, rows, threads);
     for groups in classes {
+        // Of five groups two and three rather than four and one.
+        let in_step = groups.len().div_ceil(groups.len().div_ceil(most));
         let mut team: Vec<Vec<&mut Member>> = Vec::new();
         for group in groups {
             let company = team.first().is_some_and(|first| {

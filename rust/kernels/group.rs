@@ -9,7 +9,7 @@
 //!
 //! The textbook's algorithm: forward; the output's gradient goes back as `d = W·d` times the
 //! derivative; each weight's gradient is `x·d`, summed over the rows of a batch; then the update.
-//! Six things make it fast:
+//! Seven things make it fast:
 //!
 //! 1. Weights stand in the order in which both ways need them (see `layout` and `blocks`).
 //! 2. With the batch's last row a weight is updated where the backward pass has just loaded it.
@@ -18,7 +18,8 @@
 //! 4. Several groups go through a row in step, layer by layer (see `groups`): while one waits for a
 //!    layer's exponentials, there are the next one's sums to do.
 //! 5. Where the table has many zeros, the first layer passes over them (see `zeros`).
-//! 6. A unit's delta stands where what it gave did: where weights and velocities fill the nearest cache
+//! 6. Where a batch is one row, updates are put off to the next row's way forward (see `late`).
+//! 7. A unit's delta stands where what it gave did: where weights and velocities fill the nearest cache
 //!    as it is, each line that they lose to others is fetched and written back at every row (8 % of
 //!    four layers of ten on an Intel Xeon).
 
@@ -26,6 +27,7 @@ use std::ptr::{null, null_mut};
 
 use super::ahead::{Heard, Nonzeros};
 use super::blocks::{Back, Cell, add_sums, with_size};
+use super::late::Late;
 use super::layout::{Layer, MOST_INPUTS, layers, places};
 use super::loss::{output_gradient, row_losses};
 use super::rules::{Rates, Rule, per_lane};
@@ -58,8 +60,12 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
     /// heard, that makes way for its deltas: the loss's derivative by those units' weighted sums, times
     /// the update's factor.
     units: Vec<S>,
-    /// The outputs' deltas.
-    deltas: Vec<S>,
+    /// As large: the outputs' deltas, each where its unit stands among `units`, and all others where
+    /// updates are put off. The two then change places, and what units give for the next row takes the
+    /// place of the deltas.
+    spare: Vec<S>,
+    /// A layer's sums over the inputs of some of its blocks.
+    sums: Vec<S>,
     targets: Vec<S>,
     /// The factor for a batch of so many rows.
     factor: (usize, S),
@@ -100,7 +106,8 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             mask: Vec::new(),
             gradient: zeros(if rates[0].batch_size > 1 { count } else { 0 }),
             units: zeros(units),
-            deltas: zeros(dataset.n_outputs()),
+            spare: zeros(units),
+            sums: zeros(layers.iter().map(|layer| layer.outputs).max().unwrap_or(0)),
             targets: zeros(dataset.n_outputs()),
             factor: (0, zero),
             layers,
@@ -162,6 +169,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
+    /// Parameters and what the update rule remembers of them.
+    #[inline(always)]
+    pub(super) fn numbers(&self) -> usize {
+        self.cells.len() * (1 + SLOTS) * S::LANES
+    }
+
     /// Gets ready for an update from so many rows.
     #[inline(always)]
     pub(super) fn begin_step(&mut self, rows: usize) {
@@ -186,9 +199,26 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
-    /// A layer's way forward; of the first one, if it passes over zeros, from the inputs `heard`.
+    /// A layer's way forward; of the first one, if it passes over zeros, from the inputs `heard`. If its
+    /// update from the row before is `late`, it is made on the way.
     #[inline(always)]
-    pub(super) fn forward(&mut self, index: usize, heard: Option<&[Heard]>) {
+    pub(super) fn forward(&mut self, index: usize, heard: Option<&[Heard]>, late: bool) {
+        if late {
+            self.add_late_sums(index);
+        } else {
+            self.add_sums(index, heard);
+        }
+        let layer = &self.layers[index];
+        let own = &mut self.units[layer.units..][..layer.outputs];
+        activate(layer.activation, own, 1);
+        for (unit, &present) in own.iter_mut().zip(&layer.present) {
+            *unit = unit.keep(present);
+        }
+    }
+
+    /// A layer's weighted sums.
+    #[inline(always)]
+    fn add_sums(&mut self, index: usize, heard: Option<&[Heard]>) {
         let layer = &self.layers[index];
         let (cells, units) = (self.cells.as_ptr(), self.units.as_mut_ptr());
         // SAFETY: `layers` has laid out cells and units, of which there are as many (`new` has
@@ -215,11 +245,41 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 }
             }
         }
-        let own = &mut self.units[layer.units..][..layer.outputs];
-        activate(layer.activation, own, 1);
-        for (unit, &present) in own.iter_mut().zip(&layer.present) {
-            *unit = unit.keep(present);
+    }
+
+    /// A layer's weighted sums by weights that are updated first.
+    #[inline(always)]
+    fn add_late_sums(&mut self, index: usize) {
+        let layer = &self.layers[index];
+        let (cells, units) = (self.cells.as_mut_ptr(), self.units.as_mut_ptr());
+        let sums = self.sums.as_mut_ptr();
+        // SAFETY: as in `add_sums`; `spare` is as large as `units`, `sums` as the largest layer. What the
+        // layer heard for the row before stands in `spare`, its deltas where it is to write, and
+        // each delta is read before a sum takes its place with the layer's last block.
+        #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
+        unsafe {
+            let (heard, own) = (units.add(layer.heard).cast_const(), units.add(layer.units));
+            let late = Late {
+                heard: self.spare.as_ptr().add(layer.heard),
+                deltas: own.cast_const(),
+                outputs: layer.outputs,
+                rule: self.rule,
+            };
+            late.biases(cells.add(layer.biases), self.keep.1, sums);
+            for block in &layer.blocks {
+                let last = block.input + block.width == layer.inputs;
+                let to = (sums.cast_const(), if last { own } else { sums });
+                let cells = cells.add(block.start);
+                with_size!(block.width, WIDTH =>
+                    late.add_sums::<SLOTS, WIDTH>(cells, self.keep.0, block.input, heard, to));
+            }
         }
+    }
+
+    /// Keeps what a row whose updates are put off has left.
+    #[inline(always)]
+    pub(super) fn put_off(&mut self) {
+        std::mem::swap(&mut self.units, &mut self.spare);
     }
 
     /// Adds a row's loss to each member's total.
@@ -243,14 +303,15 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             &self.units[outputs..],
             &self.targets,
             &[self.factor.1.mul(S::splat(self.dataset.weight(row)))],
-            &mut self.deltas,
+            &mut self.spare[outputs..],
         );
     }
 
     /// Takes a layer's deltas back to what it heard, and adds to each weight's gradient or, with
     /// `UPDATE`, updates each weight; the first layer's weights of the inputs that are `heard`, if it
     /// is told, as often as they are due. The last layer comes first, and each comes once after a way
-    /// `forward`: what it heard is overwritten. A `PLAIN` group has neither mask nor earlier rows.
+    /// `forward`: what it heard is overwritten. A `PLAIN` group has neither mask nor earlier rows: without
+    /// `UPDATE` its updates are put off, and its deltas go to `spare`.
     #[inline(always)]
     pub(super) fn backward<const UPDATE: bool, const PLAIN: bool>(
         &mut self,
@@ -259,20 +320,23 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     ) {
         let layer = &self.layers[index];
         let gradient = &mut self.gradient;
-        let units = self.units.as_mut_ptr();
+        let (units, spare) = (self.units.as_mut_ptr(), self.spare.as_mut_ptr());
+        let put_off = PLAIN && !UPDATE;
+        if put_off && index == 0 {
+            return;
+        }
         let last = index + 1 == self.layers.len();
         // SAFETY: `layers` has laid out cells and units, of which there are as many, one after
-        // another; gradient and mask are shaped like the cells, the outputs' deltas like the last
-        // layer's units. Another layer's deltas are among the units, where the layer after it has
-        // written them: behind what it hears, which is all that is written here. For a sparse group's
-        // first layer as in `forward`.
+        // another; gradient and mask are shaped like the cells, `spare` like the units. A layer's
+        // deltas are where the layer after it has written them, or `output_gradient`: behind what it
+        // hears, which is all that is written here. For a sparse group's first layer as in `add_sums`.
         #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
         unsafe {
             let back = Back {
                 cells: self.cells.as_mut_ptr(),
                 gradient: if gradient.is_empty() { null_mut() } else { gradient.as_mut_ptr() },
                 mask: if self.mask.is_empty() { null() } else { self.mask.as_ptr() },
-                deltas: if last { self.deltas.as_ptr() } else { units.add(layer.units) },
+                deltas: if last || put_off { spare } else { units }.add(layer.units).cast_const(),
                 outputs: layer.outputs,
                 activation: self.layers[index.saturating_sub(1)].activation,
                 rule: self.rule,
@@ -285,12 +349,19 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                     for block in &layer.blocks {
                         let place = units.add(layer.heard + block.input);
                         // The table hears nothing back.
-                        let to = if index > 0 { place } else { null_mut() };
+                        let to = match index {
+                            0 => null_mut(),
+                            _ if put_off => spare.add(layer.heard + block.input),
+                            _ => place,
+                        };
                         with_size!(block.width, WIDTH =>
                             back.block::<WIDTH, UPDATE, PLAIN>(
                                 block.start, self.keep.0, place.cast_const(), to));
                     }
                 }
+            }
+            if put_off {
+                return;
             }
             // The biases are a block whose one input is 1.
             let one = S::splat(1.0);

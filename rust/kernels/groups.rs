@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::ahead::{Ahead, Nonzeros};
 use super::group::Group;
+use super::machine::NEAR;
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, prefetch_row};
 use super::{Orders, unless_stopped};
@@ -17,6 +18,14 @@ use crate::member::Member;
 /// Rows that are looked at ahead.
 const ROWS_AHEAD: usize = 256;
 
+/// Of which rows updates are put off to the next row's way forward (see `late`).
+enum PutOff {
+    None,
+    /// Of groups that the nearest cache does not hold.
+    EveryOther,
+    All,
+}
+
 /// Groups of the same number of layers, activations, batch size and update rule, in step. If they
 /// are `SPARSE`, they are plain, and the first layer of some passes over zeros.
 pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
@@ -25,6 +34,9 @@ pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
     layers: usize,
     /// Whether no group has a mask, and a batch is one row.
     plain: bool,
+    put_off: PutOff,
+    /// Whether the updates of the row before are still to be made.
+    late: bool,
     /// What the rows to come hear, of sparse groups.
     ahead: Option<Ahead<'a>>,
     /// Each member's sum of a batch's losses.
@@ -34,6 +46,10 @@ pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
 impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
     Groups<'a, S, R, SLOTS, SPARSE>
 {
+    /// Whether updates are put off where a batch is one row and nothing is masked. Who passes over zeros
+    /// makes several rows' updates at once as it is.
+    const LATE: bool = R::STEADY && !SPARSE;
+
     /// Groups of at most `S::LANES` members each, in training by these rates.
     #[inline(always)]
     pub(crate) fn new(
@@ -51,8 +67,16 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         let batch_size = own[0].rates[0].batch_size;
         let plain = batch_size == 1 && own.iter().all(|group| group.mask.is_empty());
         assert!(!SPARSE || plain && R::STEADY);
+        let numbers: usize = own.iter().map(Group::numbers).sum();
+        let put_off = match plain && Self::LATE {
+            true if numbers <= NEAR => PutOff::All,
+            true => PutOff::EveryOther,
+            false => PutOff::None,
+        };
         Self {
             dataset,
+            put_off,
+            late: false,
             layers: own.first().map_or(0, |group| group.layers.len()),
             plain,
             ahead: nonzeros.map(|nonzeros| Ahead::new(dataset, nonzeros)),
@@ -79,7 +103,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         }
         for layer in 0..self.layers {
             for group in &mut self.in_step {
-                group.forward(layer, heard);
+                group.forward(layer, heard, Self::LATE && self.late);
             }
         }
     }
@@ -156,7 +180,19 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
             for group in &mut self.in_step {
                 group.output_gradient(row);
             }
-            if SPARSE || SLOTS == 1 && self.plain {
+            // None are left when the members are given back.
+            self.late = next.is_some()
+                && match self.put_off {
+                    PutOff::None => false,
+                    PutOff::EveryOther => !self.late,
+                    PutOff::All => true,
+                };
+            if Self::LATE && self.late {
+                self.backward::<false, true>();
+                for group in &mut self.in_step {
+                    group.put_off();
+                }
+            } else if SPARSE || R::STEADY && self.plain {
                 self.backward::<true, true>();
             } else if index + 1 < batch.len() {
                 self.backward::<false, false>();

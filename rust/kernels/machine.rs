@@ -1,5 +1,8 @@
 //! What is known of processors, for speed alone: who is trained beside whom depends on it.
 
+/// Numbers that stay in the nearest cache of all processors.
+pub(crate) const NEAR: usize = 8192;
+
 /// What suits a processor.
 pub(crate) struct Machine {
     /// What a whole vector costs where half a vector costs 1.
@@ -12,7 +15,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// Measured on AMD's Zen 4, which works through vectors of 512 bits in halves.
     const IN_HALVES: Self = Self { whole: 1.8, in_step: 2 };
-    /// Measured on Intel's Sapphire Rapids.
+    /// Measured on an Intel Xeon, which works on whole ones at once.
     #[cfg(target_arch = "x86_64")]
     const AT_ONCE: Self = Self { whole: 1.5, in_step: 4 };
 

@@ -21,6 +21,7 @@ mod blocks;
 mod group;
 mod groups;
 mod in_rows;
+mod late;
 mod layout;
 mod loss;
 mod machine;
@@ -44,7 +45,7 @@ mod zeros;
 pub(crate) use ahead::Nonzeros;
 pub(crate) use groups::Groups;
 pub(crate) use loss::{row_loss, surprise};
-pub(crate) use machine::Machine;
+pub(crate) use machine::{Machine, NEAR};
 pub(crate) use matrix::{Standing, standing};
 pub(crate) use packed::outputs;
 #[cfg(feature = "python")]

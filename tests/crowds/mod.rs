@@ -78,6 +78,35 @@ pub fn crowds_that_pass_over_zeros() -> impl Strategy<Value = (Dataset, Vec<Memb
     )
 }
 
+/// Members that update by every row of a table with few zeros or none, most of which share the lanes:
+/// groups that the nearest cache holds and others that it does not, rates that diverge.
+pub fn crowds_that_put_updates_off() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
+    let rate = prop_oneof![6 => 1e-3..0.2, 1 => Just(1e3), 1 => Just(1e30)];
+    let data = (4..30_usize, 1..=14_usize, 2..=4_usize, 0..PAIRS.len(), prop::bool::ANY);
+    let widest = prop_oneof![2 => Just(4_usize), 2 => Just(10), 1 => Just(25)];
+    let kinds = (1..=3_usize, 0..HIDDEN.len(), widest);
+    (data, rate, kinds, 1..=40_usize, any::<u64>()).prop_map(
+        |((rows, inputs, outputs, pair, weighted), rate, (depths, hidden, widest), k, seed)| {
+            let (size, objective) = ((inputs, outputs), objective(PAIRS[pair], outputs));
+            let dataset = dataset_with_zeros(rows, size, objective, weighted, seed, 0.0);
+            let mut random = common::random(seed);
+            let members = (0..k as u64).map(|place| {
+                let layers = (0..=random.below(depths))
+                    .map(|_| (HIDDEN[hidden], 1 + random.below(widest)))
+                    .collect();
+                let (topology, activations) = layers_of(&(layers, PAIRS[pair]), inputs, outputs);
+                let network = network(&topology, &activations, 1.0, seed ^ place);
+                let momentum = random.uniform(0.0, 0.9);
+                // The first one may leave infinite numbers to the others.
+                let rate = if place == 0 { rate } else { 0.05 };
+                member(network, [rate, momentum, 0.01, 1.0, 0.0])
+            });
+            let members = members.collect();
+            (dataset, members)
+        },
+    )
+}
+
 /// Members of batches of many sizes, and tables that are longer than a window of rows.
 pub fn crowds_that_take_turns() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
     // A window has some hundred rows of these tables, or two of the largest batches.
