@@ -2,12 +2,14 @@
 
 A straight line through the logarithms of size and seconds has the exponent as its slope: 1 is
 growth in proportion. Each size is measured several times, in turn; the median counts. The unit is a
-generation: training and the scoring of a few rows.
+generation: training and the scoring of a few rows. By one thread the exponent is that of the cost;
+by all it also tells how soon the system lets all of them work, on which short runs depend.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 from dataclasses import replace
 
@@ -58,21 +60,23 @@ def main() -> None:
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
     print(
-        "| population | grows | from | to | seconds | exponent | line |\n"
-        "|---|---|---|---|---|---|---|"
+        "| population | grows | from | to | threads | seconds | exponent | line |\n"
+        "|---|---|---|---|---|---|---|---|"
     )
+    threads = sorted({1, os.cpu_count() or 1})
     for name, work, grows in tables(arguments.quick):
         for what, values in grows.items():
             grown = [sized(work, what, value) for value in values]
-            seconds_of_apbt_rs(grown[0])
-            taken = [[seconds_of_apbt_rs(one) for one in grown] for _ in range(rounds)]
-            seconds = [statistics.median(column) for column in zip(*taken, strict=True)]
-            slope = np.polyfit(np.log(values), np.log(seconds), 1)[0]
-            print(
-                f"| {name} | {what} | {values[0]:,} | {values[-1]:,} | {seconds[0]:.4f} to "
-                f"{seconds[-1]:.3f} | {slope:.3f} | 1 ± {LINE} |",
-                flush=True,
-            )
+            for n_jobs in threads:
+                seconds_of_apbt_rs(grown[0], n_jobs)
+                taken = [[seconds_of_apbt_rs(one, n_jobs) for one in grown] for _ in range(rounds)]
+                seconds = [statistics.median(column) for column in zip(*taken, strict=True)]
+                slope = np.polyfit(np.log(values), np.log(seconds), 1)[0]
+                print(
+                    f"| {name} | {what} | {values[0]:,} | {values[-1]:,} | {n_jobs} "
+                    f"| {seconds[0]:.4f} to {seconds[-1]:.3f} | {slope:.3f} | 1 ± {LINE} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

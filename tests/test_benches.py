@@ -4,6 +4,7 @@ Peers that a test environment lacks, and Ray Tune, which takes a while to start,
 `benches/peers.py --quick`.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from apbt_rs import _core
 
 BENCHES = Path(__file__).parent.parent / "benches"
+NUMBERS_OF_THREADS = len({1, os.cpu_count() or 1})
 INSTRUCTION_SETS = 2 if _core.INSTRUCTIONS == "avx512" else 1
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
 PEERS = ["--peers", "scikit-learn", "NumPy, members along an axis"]
@@ -25,7 +27,7 @@ PEERS = ["--peers", "scikit-learn", "NumPy, members along an axis"]
         ("roofline.py", [], 5 * INSTRUCTION_SETS),
         ("bench_paper.py", [], 2 + 9),
         pytest.param("bench_memory.py", [], 6, marks=LINUX),
-        ("bench_scaling.py", [], 9),
+        ("bench_scaling.py", [], 9 * NUMBERS_OF_THREADS),
         ("bench_start.py", [], 2),
         ("bench_search.py", ["--searches", "scikit-learn"], 1),
     ],
