@@ -94,11 +94,10 @@ pub(crate) fn teams(members: Vec<&mut Member>, rows: usize, threads: usize) -> V
     if classes.iter().map(Vec::len).sum::<usize>() >= 2 * threads {
         classes = classes.into_iter().map(|halves| joined(halves, lanes)).collect();
     }
-    let most = Machine::this().in_step;
-    let most = (classes.iter().map(Vec::len).sum::<usize>() / threads).clamp(1, most);
+    let most = most_in_step(classes.iter().map(Vec::len).sum(), threads);
     let mut teams = singles(many_rows, rows, threads);
     for groups in classes {
-        // Of five groups two and three rather than four and one.
+        // Of five groups three and two rather than four and one, if the cache holds as many.
         let in_step = groups.len().div_ceil(groups.len().div_ceil(most));
         let mut team: Vec<Vec<&mut Member>> = Vec::new();
         for group in groups {
@@ -117,6 +116,15 @@ pub(crate) fn teams(members: Vec<&mut Member>, rows: usize, threads: usize) -> V
     }
     teams.sort_by_cached_key(|team| Reverse(team.cost(rows)));
     teams
+}
+
+/// How many of so many groups go in step, at the most. More than two only where each of several threads
+/// has two teams at the least: a team is of the largest groups that are left, so that there must be some
+/// to make up for it.
+fn most_in_step(groups: usize, threads: usize) -> usize {
+    let teams = if threads > 1 { 2 * threads } else { 1 };
+    let more = (groups / teams).min(Machine::this().in_step);
+    (groups / threads).clamp(1, 2).max(more)
 }
 
 /// Members that fill the lanes by themselves, as many teams for one thread as for another.
@@ -257,7 +265,7 @@ pub(crate) mod tests {
     #[test]
     fn everybody_is_in_one_team_with_its_like_and_no_thread_goes_without() {
         let (lanes, half) = dispatch(Lanes);
-        for (k, classes) in [(2, 1), (16, 1), (80, 1), (81, 3), (200, 12)] {
+        for (k, classes) in [(2, 1), (16, 1), (80, 1), (128, 1), (81, 3), (200, 12)] {
             for threads in [1, 2, 3, 8, 64] {
                 let mut members = population(k, classes);
                 let teams = teams(members.iter_mut().collect(), 100, threads);
@@ -282,6 +290,10 @@ pub(crate) mod tests {
                 }
                 assert_eq!(seen, k);
                 assert!(teams.len() >= threads.min(k.div_ceil(half)), "{k} {classes} {threads}");
+                let many =
+                    |team: &Team<'_>| matches!(team, Team::Groups(groups) if groups.len() > 2);
+                let uneven = threads > 1 && teams.iter().any(many);
+                assert!(!uneven || teams.len() > threads, "{k} {classes} {threads}");
             }
         }
     }

@@ -12,8 +12,8 @@ use apbt_rs::network::Activation;
 use apbt_rs::training::train;
 use common::{HIDDEN, PAIRS, bits, dataset, hash, member, network, objective};
 use crowds::{
-    crowd, crowd_of, crowds, crowds_in_rows, crowds_of_tiny_numbers, crowds_that_pass_over_zeros,
-    crowds_that_put_updates_off, crowds_that_take_turns, problems,
+    crowd, crowd_of, crowds, crowds_in_rows, crowds_of_tiny_numbers, crowds_that_defer_updates,
+    crowds_that_pass_over_zeros, crowds_that_take_turns, problems,
 };
 use plain::textbook;
 use proptest::prelude::*;
@@ -78,8 +78,8 @@ proptest! {
     }
 
     #[test]
-    fn whose_updates_are_put_off_equals_the_plain_twin(
-        (dataset, members) in crowds_that_put_updates_off(), epochs in 1..4_u64,
+    fn who_defers_updates_equals_the_plain_twin(
+        (dataset, members) in crowds_that_defer_updates(), epochs in 1..4_u64,
     ) {
         equals_the_plain_twin_on_any_threads(&dataset, &members, epochs)?;
     }

@@ -18,8 +18,8 @@
 //! 4. Several groups go through a row in step, layer by layer (see `groups`): while one waits for a
 //!    layer's exponentials, there are the next one's sums to do.
 //! 5. Where the table has many zeros, the first layer passes over them (see `zeros`).
-//! 6. Where a batch is one row, updates are put off to the next row's way forward (see `late`).
-//! 7. A unit's delta stands where what it gave did: where weights and velocities fill the nearest cache
+//! 6. Where a batch is one row, updates are deferred to the next row's way forward (see `deferred`).
+//! 7. Else a unit's delta stands where what it gave did: where weights and velocities fill the nearest cache
 //!    as it is, each line that they lose to others is fetched and written back at every row (8 % of
 //!    four layers of ten on an Intel Xeon).
 
@@ -27,7 +27,6 @@ use std::ptr::{null, null_mut};
 
 use super::ahead::{Heard, Nonzeros};
 use super::blocks::{Back, Cell, add_sums, with_size};
-use super::late::Late;
 use super::layout::{Layer, MOST_INPUTS, layers, places};
 use super::loss::{output_gradient, row_losses};
 use super::rules::{Rates, Rule, per_lane};
@@ -47,10 +46,10 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
     pub(super) sparse: bool,
     /// Updates made here.
     steps: u64,
-    rule: R,
+    pub(super) rule: R,
     /// What an update multiplies weights by, and biases.
-    keep: (S, S),
-    cells: Vec<Cell<S, SLOTS>>,
+    pub(super) keep: (S, S),
+    pub(super) cells: Vec<Cell<S, SLOTS>>,
     /// For each parameter the lanes in which it is live; empty if all are.
     pub(super) mask: Vec<u32>,
     /// Sums over the rows of a batch but the last, shaped like the parameters; empty if a batch is
@@ -59,13 +58,13 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
     /// What all units give, the inputs first. On the way back, once a layer has no more need of what it
     /// heard, that makes way for its deltas: the loss's derivative by those units' weighted sums, times
     /// the update's factor.
-    units: Vec<S>,
-    /// As large: the outputs' deltas, each where its unit stands among `units`, and all others where
-    /// updates are put off. The two then change places, and what units give for the next row takes the
-    /// place of the deltas.
-    spare: Vec<S>,
+    pub(super) units: Vec<S>,
+    /// Deltas, placed as the units are: those of the outputs always, those of all layers where updates
+    /// are deferred. Then it changes places with `units`: it keeps the row's units until their weights
+    /// are updated, and deltas stand where the next row's units will be written.
+    pub(super) spare: Vec<S>,
     /// A layer's sums over the inputs of some of its blocks.
-    sums: Vec<S>,
+    pub(super) sums: Vec<S>,
     targets: Vec<S>,
     /// The factor for a batch of so many rows.
     factor: (usize, S),
@@ -169,9 +168,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
-    /// Parameters and what the update rule remembers of them.
+    /// How many numbers it holds: parameters and what the update rule remembers of them.
     #[inline(always)]
-    pub(super) fn numbers(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.cells.len() * (1 + SLOTS) * S::LANES
     }
 
@@ -200,11 +199,11 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     }
 
     /// A layer's way forward; of the first one, if it passes over zeros, from the inputs `heard`. If its
-    /// update from the row before is `late`, it is made on the way.
+    /// update from the row before was `deferred`, it is made on the way.
     #[inline(always)]
-    pub(super) fn forward(&mut self, index: usize, heard: Option<&[Heard]>, late: bool) {
-        if late {
-            self.add_late_sums(index);
+    pub(super) fn forward(&mut self, index: usize, heard: Option<&[Heard]>, deferred: bool) {
+        if deferred {
+            self.update_and_add_sums(index);
         } else {
             self.add_sums(index, heard);
         }
@@ -247,41 +246,6 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
-    /// A layer's weighted sums by weights that are updated first.
-    #[inline(always)]
-    fn add_late_sums(&mut self, index: usize) {
-        let layer = &self.layers[index];
-        let (cells, units) = (self.cells.as_mut_ptr(), self.units.as_mut_ptr());
-        let sums = self.sums.as_mut_ptr();
-        // SAFETY: as in `add_sums`; `spare` is as large as `units`, `sums` as the largest layer. What the
-        // layer heard for the row before stands in `spare`, its deltas where it is to write, and
-        // each delta is read before a sum takes its place with the layer's last block.
-        #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-        unsafe {
-            let (heard, own) = (units.add(layer.heard).cast_const(), units.add(layer.units));
-            let late = Late {
-                heard: self.spare.as_ptr().add(layer.heard),
-                deltas: own.cast_const(),
-                outputs: layer.outputs,
-                rule: self.rule,
-            };
-            late.biases(cells.add(layer.biases), self.keep.1, sums);
-            for block in &layer.blocks {
-                let last = block.input + block.width == layer.inputs;
-                let to = (sums.cast_const(), if last { own } else { sums });
-                let cells = cells.add(block.start);
-                with_size!(block.width, WIDTH =>
-                    late.add_sums::<SLOTS, WIDTH>(cells, self.keep.0, block.input, heard, to));
-            }
-        }
-    }
-
-    /// Keeps what a row whose updates are put off has left.
-    #[inline(always)]
-    pub(super) fn put_off(&mut self) {
-        std::mem::swap(&mut self.units, &mut self.spare);
-    }
-
     /// Adds a row's loss to each member's total.
     #[inline(always)]
     pub(super) fn add_losses(&self, row: u32, totals: &mut [f64]) {
@@ -307,11 +271,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         );
     }
 
-    /// Takes a layer's deltas back to what it heard, and adds to each weight's gradient or, with
-    /// `UPDATE`, updates each weight; the first layer's weights of the inputs that are `heard`, if it
-    /// is told, as often as they are due. The last layer comes first, and each comes once after a way
-    /// `forward`: what it heard is overwritten. A `PLAIN` group has neither mask nor earlier rows: without
-    /// `UPDATE` its updates are put off, and its deltas go to `spare`.
+    /// Takes a layer's deltas back to what it heard. The last layer comes first, and each comes once
+    /// after a way `forward`. A `PLAIN` group has neither mask nor earlier rows. There are three ways:
+    /// - With `UPDATE` each weight is updated, and deltas overwrite what the layer heard; the first
+    ///   layer's weights of the inputs that are `heard`, if it is told, as often as they are due.
+    /// - Without, the same, but each weight's gradient is added to.
+    /// - `PLAIN` without `UPDATE`: updates are deferred, and deltas go to `spare`.
     #[inline(always)]
     pub(super) fn backward<const UPDATE: bool, const PLAIN: bool>(
         &mut self,
@@ -321,11 +286,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         let layer = &self.layers[index];
         let gradient = &mut self.gradient;
         let (units, spare) = (self.units.as_mut_ptr(), self.spare.as_mut_ptr());
-        let put_off = PLAIN && !UPDATE;
-        if put_off && index == 0 {
+        let deferred = PLAIN && !UPDATE;
+        if deferred && index == 0 {
             return;
         }
         let last = index + 1 == self.layers.len();
+        let deltas = if last || deferred { spare } else { units };
         // SAFETY: `layers` has laid out cells and units, of which there are as many, one after
         // another; gradient and mask are shaped like the cells, `spare` like the units. A layer's
         // deltas are where the layer after it has written them, or `output_gradient`: behind what it
@@ -336,7 +302,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 cells: self.cells.as_mut_ptr(),
                 gradient: if gradient.is_empty() { null_mut() } else { gradient.as_mut_ptr() },
                 mask: if self.mask.is_empty() { null() } else { self.mask.as_ptr() },
-                deltas: if last || put_off { spare } else { units }.add(layer.units).cast_const(),
+                deltas: deltas.add(layer.units).cast_const(),
                 outputs: layer.outputs,
                 activation: self.layers[index.saturating_sub(1)].activation,
                 rule: self.rule,
@@ -351,7 +317,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                         // The table hears nothing back.
                         let to = match index {
                             0 => null_mut(),
-                            _ if put_off => spare.add(layer.heard + block.input),
+                            _ if deferred => spare.add(layer.heard + block.input),
                             _ => place,
                         };
                         with_size!(block.width, WIDTH =>
@@ -360,7 +326,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                     }
                 }
             }
-            if put_off {
+            if deferred {
                 return;
             }
             // The biases are a block whose one input is 1.

@@ -1,7 +1,7 @@
 //! Groups that go through each row in step, layer by layer.
 //!
-//! A layer's exponentials take long to come, and the next layer's sums wait for them. A second
-//! group's layer is work to fill that time with; the groups' layers may be of different widths.
+//! A layer's exponentials take long to come, and the next layer's sums wait for them. Another group's
+//! layer is work to fill that time with; the groups' layers may be of different widths.
 
 use std::sync::atomic::AtomicBool;
 
@@ -18,10 +18,10 @@ use crate::member::Member;
 /// Rows that are looked at ahead.
 const ROWS_AHEAD: usize = 256;
 
-/// Of which rows updates are put off to the next row's way forward (see `late`).
-enum PutOff {
+/// The rows whose updates are deferred to the next row's way forward (see `deferred`).
+enum Defer {
     None,
-    /// Of groups that the nearest cache does not hold.
+    /// Of a group that the nearest cache does not hold, which is alone.
     EveryOther,
     All,
 }
@@ -34,9 +34,9 @@ pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
     layers: usize,
     /// Whether no group has a mask, and a batch is one row.
     plain: bool,
-    put_off: PutOff,
+    defer: Defer,
     /// Whether the updates of the row before are still to be made.
-    late: bool,
+    deferred: bool,
     /// What the rows to come hear, of sparse groups.
     ahead: Option<Ahead<'a>>,
     /// Each member's sum of a batch's losses.
@@ -46,9 +46,9 @@ pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
 impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
     Groups<'a, S, R, SLOTS, SPARSE>
 {
-    /// Whether updates are put off where a batch is one row and nothing is masked. Who passes over zeros
-    /// makes several rows' updates at once as it is.
-    const LATE: bool = R::STEADY && !SPARSE;
+    /// Whether updates may be deferred, where a batch is one row and nothing is masked: who passes over
+    /// zeros makes several rows' updates at once as it is. For others that code is not compiled.
+    const DEFERS: bool = R::STEADY && !SPARSE;
 
     /// Groups of at most `S::LANES` members each, in training by these rates.
     #[inline(always)]
@@ -67,16 +67,16 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         let batch_size = own[0].rates[0].batch_size;
         let plain = batch_size == 1 && own.iter().all(|group| group.mask.is_empty());
         assert!(!SPARSE || plain && R::STEADY);
-        let numbers: usize = own.iter().map(Group::numbers).sum();
-        let put_off = match plain && Self::LATE {
-            true if numbers <= NEAR => PutOff::All,
-            true => PutOff::EveryOther,
-            false => PutOff::None,
+        let size: usize = own.iter().map(Group::size).sum();
+        let defer = match plain && Self::DEFERS {
+            true if size <= NEAR => Defer::All,
+            true => Defer::EveryOther,
+            false => Defer::None,
         };
         Self {
             dataset,
-            put_off,
-            late: false,
+            defer,
+            deferred: false,
             layers: own.first().map_or(0, |group| group.layers.len()),
             plain,
             ahead: nonzeros.map(|nonzeros| Ahead::new(dataset, nonzeros)),
@@ -103,7 +103,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         }
         for layer in 0..self.layers {
             for group in &mut self.in_step {
-                group.forward(layer, heard, Self::LATE && self.late);
+                group.forward(layer, heard, Self::DEFERS && self.deferred);
             }
         }
     }
@@ -181,16 +181,16 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
                 group.output_gradient(row);
             }
             // None are left when the members are given back.
-            self.late = next.is_some()
-                && match self.put_off {
-                    PutOff::None => false,
-                    PutOff::EveryOther => !self.late,
-                    PutOff::All => true,
+            self.deferred = next.is_some()
+                && match self.defer {
+                    Defer::None => false,
+                    Defer::EveryOther => !self.deferred,
+                    Defer::All => true,
                 };
-            if Self::LATE && self.late {
+            if Self::DEFERS && self.deferred {
                 self.backward::<false, true>();
                 for group in &mut self.in_step {
-                    group.put_off();
+                    group.defer();
                 }
             } else if SPARSE || R::STEADY && self.plain {
                 self.backward::<true, true>();

@@ -1,6 +1,6 @@
 //! What is known of processors, for speed alone: who is trained beside whom depends on it.
 
-/// Numbers that stay in the nearest cache of all processors.
+/// Parameters and slots, in numbers, that stay in the nearest cache: 32 KiB.
 pub(crate) const NEAR: usize = 8192;
 
 /// What suits a processor.
@@ -13,11 +13,11 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Measured on AMD's Zen 4, which works through vectors of 512 bits in halves.
-    const IN_HALVES: Self = Self { whole: 1.8, in_step: 2 };
-    /// Measured on an Intel Xeon, which works on whole ones at once.
+    /// AMD's Zen 4, which works through vectors of 512 bits in halves; also where nothing is measured.
+    const ZEN_4: Self = Self { whole: 1.8, in_step: 2 };
+    /// Intel's Xeon, which works on whole ones at once.
     #[cfg(target_arch = "x86_64")]
-    const AT_ONCE: Self = Self { whole: 1.5, in_step: 4 };
+    const XEON: Self = Self { whole: 1.5, in_step: 4 };
 
     /// This machine, as far as it is known.
     #[cfg(target_arch = "x86_64")]
@@ -25,12 +25,12 @@ impl Machine {
         // Instructions that AMD alone has; of AMD's own, those from Zen 5 on.
         let amd = is_x86_feature_detected!("sse4a");
         let zen_5 = is_x86_feature_detected!("avx512vp2intersect");
-        if amd && !zen_5 { Self::IN_HALVES } else { Self::AT_ONCE }
+        if amd && !zen_5 { Self::ZEN_4 } else { Self::XEON }
     }
 
     /// This machine, as far as it is known.
     #[cfg(not(target_arch = "x86_64"))]
     pub(crate) fn this() -> Self {
-        Self::IN_HALVES
+        Self::ZEN_4
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums. Of a group,
 //! [`layout`] and [`blocks`] have the parameters and sums, [`zeros`] those of a first layer that passes
-//! over zeros, and [`ahead`] which inputs it hears; [`groups`] takes several through a row in step. Of
+//! over zeros, and [`ahead`] which inputs it hears; [`deferred`] has updates that the next row makes, and [`groups`]
+//! takes several groups through a row in step. Of
 //! one member, [`products`] has the sums, [`matrix`], [`packed`] and [`packing`] the network laid out for
 //! them and its forward pass, [`single`] the way through a batch, [`backward`] the way back, [`in_rows`]
 //! both for layers whose units stand in rows, [`update`] the end, and [`window`] the rows, which
@@ -18,10 +19,10 @@
 mod ahead;
 mod backward;
 mod blocks;
+mod deferred;
 mod group;
 mod groups;
 mod in_rows;
-mod late;
 mod layout;
 mod loss;
 mod machine;

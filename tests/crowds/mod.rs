@@ -78,21 +78,29 @@ pub fn crowds_that_pass_over_zeros() -> impl Strategy<Value = (Dataset, Vec<Memb
     )
 }
 
-/// Members that update by every row of a table with few zeros or none, most of which share the lanes:
-/// groups that the nearest cache holds and others that it does not, rates that diverge.
-pub fn crowds_that_put_updates_off() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
+/// Members that update by every row of a table without zeros, most of which share the lanes: several
+/// groups in step, groups that the nearest cache does not hold, rates that diverge.
+pub fn crowds_that_defer_updates() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
     let rate = prop_oneof![6 => 1e-3..0.2, 1 => Just(1e3), 1 => Just(1e30)];
-    let data = (4..30_usize, 1..=14_usize, 2..=4_usize, 0..PAIRS.len(), prop::bool::ANY);
-    let widest = prop_oneof![2 => Just(4_usize), 2 => Just(10), 1 => Just(25)];
-    let kinds = (1..=3_usize, 0..HIDDEN.len(), widest);
-    (data, rate, kinds, 1..=40_usize, any::<u64>()).prop_map(
-        |((rows, inputs, outputs, pair, weighted), rate, (depths, hidden, widest), k, seed)| {
-            let (size, objective) = ((inputs, outputs), objective(PAIRS[pair], outputs));
+    let flags = (prop::bool::ANY, prop::bool::ANY);
+    let data = (4..30_usize, 1..=14_usize, 2..=4_usize, 0..PAIRS.len(), flags);
+    let widest = prop_oneof![
+        2 => (Just(4_usize), 1..=100_usize),
+        2 => (Just(10), 1..=40_usize),
+        1 => (Just(25), 1..=40_usize),
+    ];
+    let hidden = prop::collection::vec(0..HIDDEN.len(), 1..=3);
+    (data, rate, hidden, widest, any::<u64>()).prop_map(
+        |((rows, inputs, outputs, pair, flags), rate, hidden, (widest, k), seed)| {
+            let (weighted, decay_biases) = flags;
+            let objective = Objective { decay_biases, ..objective(PAIRS[pair], outputs) };
+            let size = (inputs, outputs);
             let dataset = dataset_with_zeros(rows, size, objective, weighted, seed, 0.0);
             let mut random = common::random(seed);
             let members = (0..k as u64).map(|place| {
-                let layers = (0..=random.below(depths))
-                    .map(|_| (HIDDEN[hidden], 1 + random.below(widest)))
+                let layers = hidden[..=random.below(hidden.len())]
+                    .iter()
+                    .map(|&activation| (HIDDEN[activation], 1 + random.below(widest)))
                     .collect();
                 let (topology, activations) = layers_of(&(layers, PAIRS[pair]), inputs, outputs);
                 let network = network(&topology, &activations, 1.0, seed ^ place);
