@@ -291,7 +291,8 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             return;
         }
         let last = index + 1 == self.layers.len();
-        let deltas = if last || deferred { spare } else { units };
+        // Where deltas stand, but for the outputs'.
+        let room = if deferred { spare } else { units };
         // SAFETY: `layers` has laid out cells and units, of which there are as many, one after
         // another; gradient and mask are shaped like the cells, `spare` like the units. A layer's
         // deltas are where the layer after it has written them, or `output_gradient`: behind what it
@@ -302,7 +303,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 cells: self.cells.as_mut_ptr(),
                 gradient: if gradient.is_empty() { null_mut() } else { gradient.as_mut_ptr() },
                 mask: if self.mask.is_empty() { null() } else { self.mask.as_ptr() },
-                deltas: deltas.add(layer.units).cast_const(),
+                deltas: if last { spare } else { room }.add(layer.units).cast_const(),
                 outputs: layer.outputs,
                 activation: self.layers[index.saturating_sub(1)].activation,
                 rule: self.rule,
@@ -313,16 +314,13 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                 }
                 _ => {
                     for block in &layer.blocks {
-                        let place = units.add(layer.heard + block.input);
+                        let place = layer.heard + block.input;
+                        let heard = units.add(place).cast_const();
                         // The table hears nothing back.
-                        let to = match index {
-                            0 => null_mut(),
-                            _ if deferred => spare.add(layer.heard + block.input),
-                            _ => place,
-                        };
+                        let to = if index > 0 { room.add(place) } else { null_mut() };
                         with_size!(block.width, WIDTH =>
                             back.block::<WIDTH, UPDATE, PLAIN>(
-                                block.start, self.keep.0, place.cast_const(), to));
+                                block.start, self.keep.0, heard, to));
                     }
                 }
             }

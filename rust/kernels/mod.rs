@@ -8,13 +8,12 @@
 //!
 //! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums. Of a group,
 //! [`layout`] and [`blocks`] have the parameters and sums, [`zeros`] those of a first layer that passes
-//! over zeros, and [`ahead`] which inputs it hears; [`deferred`] has updates that the next row makes, and [`groups`]
-//! takes several groups through a row in step. Of
-//! one member, [`products`] has the sums, [`matrix`], [`packed`] and [`packing`] the network laid out for
-//! them and its forward pass, [`single`] the way through a batch, [`backward`] the way back, [`in_rows`]
-//! both for layers whose units stand in rows, [`update`] the end, and [`window`] the rows, which
-//! [`turning`] makes columns of. [`dispatch`] picks the instruction set, and [`machine`] knows what suits the
-//! processor.
+//! over zeros, and [`ahead`] which inputs it hears; [`deferred`] has the updates that the next row makes,
+//! and [`groups`] takes several groups through a row in step. Of one member, [`products`] has the sums,
+//! [`matrix`], [`packed`] and [`packing`] the network laid out for them and its forward pass, [`single`]
+//! the way through a batch, [`backward`] the way back, [`in_rows`] both for layers whose units stand in
+//! rows, [`update`] the end, and [`window`] the rows, which [`turning`] makes columns of. [`dispatch`]
+//! picks the instruction set, and [`machine`] knows what suits the processor.
 
 mod ahead;
 mod backward;
