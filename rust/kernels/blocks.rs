@@ -80,8 +80,8 @@ pub(super) struct Back<S, R, const SLOTS: usize> {
 impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Back<S, R, SLOTS> {
     /// `back[i] = Σ_j block[j, i] · deltas[j]`, in the order of j, times the derivative of what gave
     /// `heard[i]`, unless `back` is null; and the gradient, or with `UPDATE` the update, of each
-    /// weight, but neither if it is `PLAIN` without `UPDATE`. The block is the one at `start`; `heard` is what its inputs gave. Without gradient
-    /// and mask it is `PLAIN`.
+    /// weight, but neither if it is `PLAIN` without `UPDATE`. The block is the one at `start`; `heard` is
+    /// what its inputs gave. Without gradient and mask it is `PLAIN`.
     ///
     /// # Safety
     /// `heard` points to `WIDTH` vectors, `deltas` to `outputs`, `cells` to `start + outputs · WIDTH`

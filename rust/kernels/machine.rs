@@ -1,4 +1,5 @@
-//! What is known of processors, for speed alone: who is trained beside whom depends on it.
+//! What is known of processors, for speed alone: who is trained beside whom depends on it, and which
+//! updates are deferred.
 
 /// Parameters and slots, in numbers, that stay in the nearest cache: 32 KiB.
 pub(crate) const NEAR: usize = 8192;
