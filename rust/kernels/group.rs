@@ -31,7 +31,7 @@ use super::layout::{Layer, MOST_INPUTS, layers, places};
 use super::loss::{output_gradient, row_losses};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
-use super::units::activate;
+use super::units::activate_members;
 use super::zeros::{add_heard, update_heard};
 use crate::dataset::Dataset;
 use crate::member::Member;
@@ -209,7 +209,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
         let layer = &self.layers[index];
         let own = &mut self.units[layer.units..][..layer.outputs];
-        activate(layer.activation, own, 1);
+        activate_members(layer.activation, own);
         for (unit, &present) in own.iter_mut().zip(&layer.present) {
             *unit = unit.keep(present);
         }

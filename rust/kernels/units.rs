@@ -112,6 +112,20 @@ pub(crate) fn activate<S: Simd>(activation: Activation, values: &mut [S], vector
     }
 }
 
+/// [`activate`] for side-by-side members, each of whose units is one vector.
+#[inline(always)]
+pub(super) fn activate_members<S: Simd>(activation: Activation, units: &mut [S]) {
+    if activation == Activation::Softmax {
+        if let Ok(three) = units.try_into() {
+            return softmax_of_few::<S, 3>(three);
+        }
+        if let Ok(four) = units.try_into() {
+            return softmax_of_few::<S, 4>(four);
+        }
+    }
+    activate(activation, units, 1);
+}
+
 #[inline(always)]
 fn softmax<S: Simd>(values: &mut [S], vectors: usize) {
     for vector in 0..vectors {
@@ -132,6 +146,26 @@ fn softmax<S: Simd>(values: &mut [S], vectors: usize) {
         for value in values[vector..].iter_mut().step_by(vectors) {
             *value = value.div(sum);
         }
+    }
+}
+
+/// A few units' softmax, in registers: through memory one step would wait for the next.
+#[inline(always)]
+fn softmax_of_few<S: Simd, const N: usize>(units: &mut [S; N]) {
+    let mut largest = S::splat(f32::NEG_INFINITY);
+    for i in 0..N {
+        largest = units[i].above(largest);
+    }
+    for i in 0..N {
+        units[i] = units[i].sub(largest);
+    }
+    exp(units);
+    let mut sum = S::splat(0.0);
+    for i in 0..N {
+        sum = sum.add(units[i]);
+    }
+    for i in 0..N {
+        units[i] = units[i].div(sum);
     }
 }
 
@@ -163,9 +197,54 @@ pub(super) fn times_derivatives<S: Simd>(activation: Activation, values: &[S], d
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::simd::{Portable, Square, numbers};
+    use crate::kernels::simd::{MOST_LANES, Portable, Square, numbers};
     use crate::kernels::{Kernel, dispatch};
     use crate::math;
+
+    /// Softmax of a few units, beside that of any number.
+    struct FewAndMany;
+
+    impl FewAndMany {
+        #[inline(always)]
+        fn hold<S: Simd>() {
+            let ends = [-1e30, -88.0, -0.5, 0.0, 1e-40, 0.3, 87.0, 1e30, f32::NAN];
+            for count in 1..=5 {
+                for start in 0..ends.len() {
+                    let mut few = [S::splat(0.0); 5];
+                    for (place, unit) in few.iter_mut().enumerate() {
+                        let mut lanes = [0.0; MOST_LANES];
+                        for (lane, number) in lanes.iter_mut().enumerate() {
+                            *number = ends[(start + place * (lane + 1)) % ends.len()];
+                        }
+                        *unit = S::load(&lanes);
+                    }
+                    let (mut few, mut many) = (few, few);
+                    activate_members(Activation::Softmax, &mut few[..count]);
+                    activate(Activation::Softmax, &mut many[..count], 1);
+                    for (one, other) in numbers(&few).iter().zip(numbers(&many)) {
+                        let same = one.to_bits() == other.to_bits();
+                        assert!(same || one.is_nan() && other.is_nan(), "{count} {one} {other}");
+                    }
+                }
+            }
+        }
+    }
+
+    impl Kernel for FewAndMany {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Square>(self) {
+            Self::hold::<S>();
+            Self::hold::<S::Half>();
+        }
+    }
+
+    #[test]
+    fn softmax_of_few_units_equals_that_of_many() {
+        dispatch(FewAndMany);
+        FewAndMany.run::<Portable>();
+    }
 
     /// What units give for the numbers at which the exponential's steps change, and some others.
     struct AtTheEnds(Activation, fn(f32) -> f32);
