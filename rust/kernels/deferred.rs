@@ -71,25 +71,26 @@ struct Deferred<S, R, const SLOTS: usize> {
     deltas: *const S,
     outputs: usize,
     rule: R,
-    /// What an update multiplies weights by, and biases.
+    /// As the group's.
     keep: (S, S),
+    /// Its outputs' biases.
     biases: *mut Cell<S, SLOTS>,
 }
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
 impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Deferred<S, R, SLOTS> {
     /// Updates a block, `(outputs, WIDTH)`, whose first input is `input`, and adds up
-    /// `to[j] = sums[j] + Σ_i x[i] · block[j, i]`, in the order of i, `x` being what the layer hears now.
-    /// The `FIRST` block's sums begin with the biases in place of `sums`, once they are updated: in a loop
-    /// of their own they took small networks 2 to 5 % longer.
+    /// `to[j] = before[j] + Σ_i x[i] · block[j, i]`, in the order of i: `x` is what the layer hears now, and
+    /// `before` are `sums`, or for the `FIRST` block the biases, which are updated as well. In a loop of
+    /// their own they took small networks 2 to 4 % longer.
     ///
     /// A bias's gradient is its delta: `blocks` makes it `1·delta + 0`, which differs in nothing but the
     /// sign of a zero, which `training` removes in the end.
     ///
     /// # Safety
-    /// `heard` and `x` point to `input + WIDTH` vectors, `deltas`, `sums` and `to` to `outputs`, `biases` to
-    /// `outputs` cells and `block` to `outputs · WIDTH`. Nothing else refers to what is written, but `to`
-    /// may be where `sums` or `deltas` are.
+    /// `heard` and `x` point to `input + WIDTH` vectors, `deltas`, `to` and unless it is `FIRST` `sums` to
+    /// `outputs`, `biases` to `outputs` cells and `block` to `outputs · WIDTH` others. Nothing else refers
+    /// to what is written, but `to` may be where `sums` or `deltas` are.
     #[inline(always)]
     unsafe fn add_sums<const WIDTH: usize, const FIRST: bool>(
         &self,

@@ -8,7 +8,7 @@ use crate::dataset::{Loss, Objective};
 use crate::math::{ln, ln_of_normal};
 use crate::network::Activation;
 
-/// The loss's derivative by the output layer's weighted sums, times `scale`: outputs, targets and
+/// The loss's derivative by the output layer's weighted sums, times `scales`: outputs, targets and
 /// deltas are `(outputs, vectors)`, scales `(vectors,)`.
 #[inline(always)]
 pub(super) fn output_gradient<S: Simd>(
@@ -18,23 +18,22 @@ pub(super) fn output_gradient<S: Simd>(
     scales: &[S],
     deltas: &mut [S],
 ) {
-    let softmax = objective.output == Activation::Softmax;
-    let errors = deltas.iter_mut().zip(outputs.iter().zip(targets));
-    if objective.loss == Loss::SquaredError && softmax {
-        for (delta, (output, &target)) in errors {
-            *delta = output.sub(target);
-        }
-        times_jacobian(outputs, scales, deltas);
-        return;
-    }
-    if let [scale] = scales {
-        // Apart, since loops in loops would cost tiny networks 1 to 2 % of all.
-        for (delta, (output, &target)) in errors {
+    let squared = objective.loss == Loss::SquaredError;
+    let jacobian = squared && objective.output == Activation::Softmax;
+    let units = deltas.iter_mut().zip(outputs.iter().zip(targets));
+    if let [scale] = scales
+        && !jacobian
+    {
+        // One loop for one vector: several would cost tiny networks 1 to 2 % of their time.
+        for (delta, (output, &target)) in units {
             *delta = scale.mul(output.sub(target));
         }
     } else {
-        for (delta, (output, &target)) in errors {
+        for (delta, (output, &target)) in units {
             *delta = output.sub(target);
+        }
+        if jacobian {
+            return times_jacobian(outputs, scales, deltas);
         }
         for unit in deltas.chunks_exact_mut(scales.len()) {
             for (delta, &scale) in unit.iter_mut().zip(scales) {
@@ -43,20 +42,22 @@ pub(super) fn output_gradient<S: Simd>(
         }
     }
     // For both pairs of the cross-entropy the derivatives cancel.
-    if objective.loss == Loss::SquaredError {
+    if squared {
         times_derivatives(objective.output, outputs, deltas);
     }
 }
 
-/// Takes errors back through a softmax, each of whose outputs depends on every weighted sum.
+/// Takes errors, `(outputs, vectors)`, back through a softmax, each of whose outputs depends on every
+/// weighted sum, and multiplies them by `scales`, `(vectors,)`.
 #[inline(always)]
 fn times_jacobian<S: Simd>(outputs: &[S], scales: &[S], deltas: &mut [S]) {
+    let vectors = scales.len();
     for (vector, &scale) in scales.iter().enumerate() {
         let mut mean = S::splat(0.0);
-        for place in (vector..outputs.len()).step_by(scales.len()) {
+        for place in (vector..outputs.len()).step_by(vectors) {
             mean = deltas[place].mul_add(outputs[place], mean);
         }
-        for place in (vector..outputs.len()).step_by(scales.len()) {
+        for place in (vector..outputs.len()).step_by(vectors) {
             let error = deltas[place].sub(mean);
             deltas[place] = scale.mul(error).mul(outputs[place]);
         }
