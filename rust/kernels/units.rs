@@ -212,8 +212,8 @@ mod tests {
         #[inline(always)]
         fn holds<S: Simd>() {
             let ends = [-1e30, -88.0, -0.5, 0.0, 1e-40, 0.3, 87.0, 1e30, f32::INFINITY, f32::NAN];
-            for (count, start) in (1..=5).flat_map(|count| (0..10).map(move |start| (count, start)))
-            {
+            for case in 0..5 * ends.len() {
+                let (count, start) = (1 + case / ends.len(), case % ends.len());
                 let sum = |unit: usize, lane: usize| ends[(start + unit * (lane + 1)) % ends.len()];
                 let mut units = [S::splat(0.0); 5];
                 for (place, unit) in units.iter_mut().enumerate() {
