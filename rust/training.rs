@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::iter;
+use std::marker::PhantomData;
 use std::sync::atomic::AtomicBool;
 
 use rayon::prelude::*;
@@ -14,7 +15,7 @@ use crate::error::Result;
 use crate::grouping::{Team, teams};
 use crate::hyperparameters::{LEARNING_RATE, MOMENTUM, WEIGHT_DECAY};
 use crate::kernels::{
-    Adam, Groups, Kernel, Nonzeros, Orders, Rates, Rule, Sgd, Simd, Singles, Square, dispatch,
+    Adam, Groups, Kernel, Nonzeros, Orders, Rates, Rule, Sgd, Simd, Singles, Square, Work, dispatch,
 };
 use crate::member::Member;
 use crate::sharing::share_out;
@@ -152,17 +153,17 @@ impl Kernel for Epochs<'_, '_> {
     fn run<S: Square>(self) -> Result<()> {
         match (self.team.first().adam(), &*self.team) {
             (false, Team::Groups(groups)) => match (narrow::<S>(groups), self.sparse(groups)) {
-                (true, true) => self.train_groups::<S::Half, Sgd<S::Half>, 1, true>(),
-                (true, false) => self.train_groups::<S::Half, Sgd<S::Half>, 1, false>(),
-                (false, true) => self.train_groups::<S, Sgd<S>, 1, true>(),
-                (false, false) => self.train_groups::<S, Sgd<S>, 1, false>(),
+                (true, true) => self.in_groups::<S, S::Half, Sgd<S::Half>, 1, true>(),
+                (true, false) => self.in_groups::<S, S::Half, Sgd<S::Half>, 1, false>(),
+                (false, true) => self.in_groups::<S, S, Sgd<S>, 1, true>(),
+                (false, false) => self.in_groups::<S, S, Sgd<S>, 1, false>(),
             },
             (true, Team::Groups(groups)) if narrow::<S>(groups) => {
-                self.train_groups::<S::Half, Adam<S::Half>, 2, false>()
+                self.in_groups::<S, S::Half, Adam<S::Half>, 2, false>()
             }
-            (true, Team::Groups(_)) => self.train_groups::<S, Adam<S>, 2, false>(),
-            (false, Team::Singles(_)) => self.train_singles::<S, Sgd<S>, 1>(),
-            (true, Team::Singles(_)) => self.train_singles::<S, Adam<S>, 2>(),
+            (true, Team::Groups(_)) => self.in_groups::<S, S, Adam<S>, 2, false>(),
+            (false, Team::Singles(_)) => self.in_singles::<S, Sgd<S>, 1>(),
+            (true, Team::Singles(_)) => self.in_singles::<S, Adam<S>, 2>(),
         }
     }
 }
@@ -181,34 +182,70 @@ impl Epochs<'_, '_> {
             && groups.iter().flatten().all(|member| by_row(member, self.dataset))
     }
 
+    /// Trains groups of vectors of the type `W`.
     #[inline(always)]
-    fn train_groups<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>(
+    fn in_groups<S: Square, W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize, const SPARSE: bool>(
         self,
     ) -> Result<()> {
-        let Team::Groups(groups) = self.team else { return Ok(()) };
-        let rates = |member: &Member| rates(member, self.dataset);
-        let mut trainer =
-            Groups::<S, R, SLOTS, SPARSE>::new(self.dataset, groups, rates, self.nonzeros);
+        S::apart(InGroups::<W, R, SLOTS, SPARSE> { epochs: self, of: PhantomData })
+    }
+
+    /// Trains members one after the other.
+    #[inline(always)]
+    fn in_singles<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
+        S::apart(InSingles::<S, R, SLOTS> { epochs: self, of: PhantomData })
+    }
+}
+
+/// Epochs of a team of groups, a function of its own for each way to train them, as are products: in one
+/// function all ways together take a compiler three times as long.
+struct InGroups<'a, 'b, S, R, const SLOTS: usize, const SPARSE: bool> {
+    epochs: Epochs<'a, 'b>,
+    of: PhantomData<(S, R)>,
+}
+
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool> Work
+    for InGroups<'_, '_, S, R, SLOTS, SPARSE>
+{
+    type Output = Result<()>;
+
+    #[inline(always)]
+    fn run(self) -> Result<()> {
+        let Epochs { dataset, nonzeros, team, orders, last, stop } = self.epochs;
+        let Team::Groups(groups) = team else { return Ok(()) };
+        let rates = |member: &Member| rates(member, dataset);
+        let mut trainer = Groups::<S, R, SLOTS, SPARSE>::new(dataset, groups, rates, nonzeros);
         let members = groups.iter().map(Vec::len).sum();
-        let mut losses = vec![0.0; if self.last { members } else { 0 }];
-        trainer.train(self.orders, self.stop, &mut losses)?;
+        let mut losses = vec![0.0; if last { members } else { 0 }];
+        trainer.train(orders, stop, &mut losses)?;
         trainer.finish(groups);
         for (index, member) in groups.iter_mut().flatten().enumerate() {
-            finish(member, losses.get(index), self.orders);
+            finish(member, losses.get(index), orders);
         }
         Ok(())
     }
+}
+
+/// Epochs of a team of members that take turns, likewise.
+struct InSingles<'a, 'b, S, R, const SLOTS: usize> {
+    epochs: Epochs<'a, 'b>,
+    of: PhantomData<(S, R)>,
+}
+
+impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Work for InSingles<'_, '_, S, R, SLOTS> {
+    type Output = Result<()>;
 
     #[inline(always)]
-    fn train_singles<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
-        let Team::Singles(members) = self.team else { return Ok(()) };
-        let rates = |member: &Member| rates(member, self.dataset);
-        let mut trainer = Singles::<S, R, SLOTS>::new(self.dataset, members, rates);
-        let mut losses = vec![0.0; if self.last { members.len() } else { 0 }];
-        trainer.train(self.orders, self.stop, &mut losses)?;
+    fn run(self) -> Result<()> {
+        let Epochs { dataset, team, orders, last, stop, .. } = self.epochs;
+        let Team::Singles(members) = team else { return Ok(()) };
+        let rates = |member: &Member| rates(member, dataset);
+        let mut trainer = Singles::<S, R, SLOTS>::new(dataset, members, rates);
+        let mut losses = vec![0.0; if last { members.len() } else { 0 }];
+        trainer.train(orders, stop, &mut losses)?;
         trainer.finish(members);
         for (index, member) in members.iter_mut().enumerate() {
-            finish(member, losses.get(index), self.orders);
+            finish(member, losses.get(index), orders);
         }
         Ok(())
     }

@@ -51,16 +51,16 @@ pub(crate) use packed::outputs;
 #[cfg(feature = "python")]
 pub(crate) use peak::peak;
 pub(crate) use rules::{Adam, Rates, Rule, Sgd};
-pub(crate) use simd::{Simd, Square};
+pub(crate) use simd::{Simd, Square, Work};
 pub(crate) use singles::Singles;
 pub use subnormals::without_subnormals;
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use simd::{Avx2, Avx512};
-use simd::{Portable, Work};
 
 #[cfg(any(feature = "python", target_arch = "x86_64"))]
 use crate::error::invalid;

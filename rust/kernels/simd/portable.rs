@@ -9,22 +9,18 @@ pub(crate) struct Portable([f32; LANES]);
 
 const LANES: usize = 8;
 
-impl Portable {
-    /// An operation lane by lane on two vectors.
-    #[inline(always)]
-    fn pairwise(self, other: Self, operation: impl Fn(f32, f32) -> f32) -> Self {
-        let mut result = self;
-        for lane in 0..LANES {
-            result.0[lane] = operation(self.0[lane], other.0[lane]);
-        }
-        result
-    }
-
-    /// An operation lane by lane.
-    #[inline(always)]
-    fn each(self, operation: impl Fn(f32) -> f32) -> Self {
-        self.pairwise(self, |value, _| operation(value))
-    }
+/// A vector of what an expression gives for each lane: written out, since a compiler takes longest for
+/// loops, of which there would be one for each operation.
+macro_rules! lanes {
+    ($lane:ident => $value:expr) => {
+        lanes!($lane => $value; 0 1 2 3 4 5 6 7)
+    };
+    ($lane:ident => $value:expr; $($number:literal)*) => {
+        Self([$({
+            const $lane: usize = $number;
+            $value
+        }),*])
+    };
 }
 
 // SAFETY: it is an array of `LANES` numbers.
@@ -52,71 +48,64 @@ unsafe impl Simd for Portable {
 
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        self.pairwise(other, |a, b| a + b)
+        lanes!(L => self.0[L] + other.0[L])
     }
 
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        self.pairwise(other, |a, b| a - b)
+        lanes!(L => self.0[L] - other.0[L])
     }
 
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        self.pairwise(other, |a, b| a * b)
+        lanes!(L => self.0[L] * other.0[L])
     }
 
     #[inline(always)]
     fn div(self, other: Self) -> Self {
-        self.pairwise(other, |a, b| a / b)
+        lanes!(L => self.0[L] / other.0[L])
     }
 
     #[inline(always)]
     fn sqrt(self) -> Self {
-        self.each(f32::sqrt)
+        lanes!(L => self.0[L].sqrt())
     }
 
-    #[inline(always)]
+    // Where the processor has no such instruction, it is eight calls, which are not repeated everywhere.
+    #[cfg_attr(any(target_arch = "aarch64", target_feature = "fma"), inline(always))]
+    #[cfg_attr(not(any(target_arch = "aarch64", target_feature = "fma")), inline(never))]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
-        let mut result = self;
-        for lane in 0..LANES {
-            result.0[lane] = self.0[lane].mul_add(factor.0[lane], addend.0[lane]);
-        }
-        result
+        lanes!(L => self.0[L].mul_add(factor.0[L], addend.0[L]))
     }
 
     #[inline(always)]
     fn neg(self) -> Self {
-        self.each(|value| -value)
+        lanes!(L => -self.0[L])
     }
 
     #[inline(always)]
     fn above(self, other: Self) -> Self {
-        self.pairwise(other, |a, b| if a > b { a } else { b })
+        lanes!(L => if self.0[L] > other.0[L] { self.0[L] } else { other.0[L] })
     }
 
     #[inline(always)]
     fn below(self, other: Self) -> Self {
-        self.pairwise(other, |a, b| if a < b { a } else { b })
+        lanes!(L => if self.0[L] < other.0[L] { self.0[L] } else { other.0[L] })
     }
 
     #[inline(always)]
     fn step(self) -> Self {
-        self.each(|value| f32::from(value > 0.0))
+        lanes!(L => f32::from(self.0[L] > 0.0))
     }
 
     #[inline(always)]
     fn power_of_two(self) -> Self {
-        self.each(|value| f32::from_bits(value.to_bits() << 23))
+        lanes!(L => f32::from_bits(self.0[L].to_bits() << 23))
     }
 
     #[inline(always)]
     fn keep(self, bits: u32) -> Self {
-        let mut result = self;
-        for lane in 0..LANES {
-            let all = 0_u32.wrapping_sub(bits >> lane & 1);
-            result.0[lane] = f32::from_bits(self.0[lane].to_bits() & all);
-        }
-        result
+        lanes!(L => f32::from_bits(self.0[L].to_bits() & 0_u32.wrapping_sub(bits >> L & 1)))
     }
 }
 
