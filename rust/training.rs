@@ -153,17 +153,17 @@ impl Kernel for Epochs<'_, '_> {
     fn run<S: Square>(self) -> Result<()> {
         match (self.team.first().adam(), &*self.team) {
             (false, Team::Groups(groups)) => match (narrow::<S>(groups), self.sparse(groups)) {
-                (true, true) => self.in_groups::<S, S::Half, Sgd<S::Half>, 1, true>(),
-                (true, false) => self.in_groups::<S, S::Half, Sgd<S::Half>, 1, false>(),
-                (false, true) => self.in_groups::<S, S, Sgd<S>, 1, true>(),
-                (false, false) => self.in_groups::<S, S, Sgd<S>, 1, false>(),
+                (true, true) => self.train_groups::<S, S::Half, Sgd<S::Half>, 1, true>(),
+                (true, false) => self.train_groups::<S, S::Half, Sgd<S::Half>, 1, false>(),
+                (false, true) => self.train_groups::<S, S, Sgd<S>, 1, true>(),
+                (false, false) => self.train_groups::<S, S, Sgd<S>, 1, false>(),
             },
             (true, Team::Groups(groups)) if narrow::<S>(groups) => {
-                self.in_groups::<S, S::Half, Adam<S::Half>, 2, false>()
+                self.train_groups::<S, S::Half, Adam<S::Half>, 2, false>()
             }
-            (true, Team::Groups(_)) => self.in_groups::<S, S, Adam<S>, 2, false>(),
-            (false, Team::Singles(_)) => self.in_singles::<S, Sgd<S>, 1>(),
-            (true, Team::Singles(_)) => self.in_singles::<S, Adam<S>, 2>(),
+            (true, Team::Groups(_)) => self.train_groups::<S, S, Adam<S>, 2, false>(),
+            (false, Team::Singles(_)) => self.train_singles::<S, Sgd<S>, 1>(),
+            (true, Team::Singles(_)) => self.train_singles::<S, Adam<S>, 2>(),
         }
     }
 }
@@ -184,28 +184,34 @@ impl Epochs<'_, '_> {
 
     /// Trains groups of vectors of the type `W`.
     #[inline(always)]
-    fn in_groups<S: Square, W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize, const SPARSE: bool>(
+    fn train_groups<
+        S: Square,
+        W: Simd,
+        R: Rule<W, SLOTS>,
+        const SLOTS: usize,
+        const SPARSE: bool,
+    >(
         self,
     ) -> Result<()> {
-        S::apart(InGroups::<W, R, SLOTS, SPARSE> { epochs: self, of: PhantomData })
+        S::apart(EpochsOfGroups::<W, R, SLOTS, SPARSE> { epochs: self, of: PhantomData })
     }
 
     /// Trains members one after the other.
     #[inline(always)]
-    fn in_singles<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
-        S::apart(InSingles::<S, R, SLOTS> { epochs: self, of: PhantomData })
+    fn train_singles<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
+        S::apart(EpochsOfSingles::<S, R, SLOTS> { epochs: self, of: PhantomData })
     }
 }
 
-/// Epochs of a team of groups, a function of its own for each way to train them, as are products: in one
-/// function all ways together take a compiler three times as long.
-struct InGroups<'a, 'b, S, R, const SLOTS: usize, const SPARSE: bool> {
+/// Epochs of a team of groups, as work of its own: each way to train is a function, as each product is. All
+/// ways in one function took three times as long to compile.
+struct EpochsOfGroups<'a, 'b, S, R, const SLOTS: usize, const SPARSE: bool> {
     epochs: Epochs<'a, 'b>,
     of: PhantomData<(S, R)>,
 }
 
 impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool> Work
-    for InGroups<'_, '_, S, R, SLOTS, SPARSE>
+    for EpochsOfGroups<'_, '_, S, R, SLOTS, SPARSE>
 {
     type Output = Result<()>;
 
@@ -227,12 +233,14 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool> Work
 }
 
 /// Epochs of a team of members that take turns, likewise.
-struct InSingles<'a, 'b, S, R, const SLOTS: usize> {
+struct EpochsOfSingles<'a, 'b, S, R, const SLOTS: usize> {
     epochs: Epochs<'a, 'b>,
     of: PhantomData<(S, R)>,
 }
 
-impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Work for InSingles<'_, '_, S, R, SLOTS> {
+impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Work
+    for EpochsOfSingles<'_, '_, S, R, SLOTS>
+{
     type Output = Result<()>;
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! Vectors for any target: arrays, whose loops the compiler turns into what the target has.
+//! Vectors for any target: arrays, whose lanes the compiler puts together into what the target has.
 
 use super::{Simd, Square, Work};
 
@@ -9,11 +9,11 @@ pub(crate) struct Portable([f32; LANES]);
 
 const LANES: usize = 8;
 
-/// A vector of what an expression gives for each lane: written out, since a compiler takes longest for
-/// loops, of which there would be one for each operation.
-macro_rules! lanes {
+/// A vector of what an expression gives lane by lane. Written out: loops, one for each use of an operation,
+/// took the compiler longest.
+macro_rules! lane_by_lane {
     ($lane:ident => $value:expr) => {
-        lanes!($lane => $value; 0 1 2 3 4 5 6 7)
+        lane_by_lane!($lane => $value; 0 1 2 3 4 5 6 7)
     };
     ($lane:ident => $value:expr; $($number:literal)*) => {
         Self([$({
@@ -48,64 +48,65 @@ unsafe impl Simd for Portable {
 
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        lanes!(L => self.0[L] + other.0[L])
+        lane_by_lane!(L => self.0[L] + other.0[L])
     }
 
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        lanes!(L => self.0[L] - other.0[L])
+        lane_by_lane!(L => self.0[L] - other.0[L])
     }
 
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        lanes!(L => self.0[L] * other.0[L])
+        lane_by_lane!(L => self.0[L] * other.0[L])
     }
 
     #[inline(always)]
     fn div(self, other: Self) -> Self {
-        lanes!(L => self.0[L] / other.0[L])
+        lane_by_lane!(L => self.0[L] / other.0[L])
     }
 
     #[inline(always)]
     fn sqrt(self) -> Self {
-        lanes!(L => self.0[L].sqrt())
+        lane_by_lane!(L => self.0[L].sqrt())
     }
 
-    // Where the processor has no such instruction, it is eight calls, which are not repeated everywhere.
-    #[cfg_attr(any(target_arch = "aarch64", target_feature = "fma"), inline(always))]
-    #[cfg_attr(not(any(target_arch = "aarch64", target_feature = "fma")), inline(never))]
+    // Any x86-64 need not have the instruction, so that this is eight calls of a function there, too much to
+    // repeat at each use. Nothing is lost: this type has no instructions of its own.
+    #[cfg_attr(all(target_arch = "x86_64", not(target_feature = "fma")), inline(never))]
+    #[cfg_attr(not(all(target_arch = "x86_64", not(target_feature = "fma"))), inline(always))]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
-        lanes!(L => self.0[L].mul_add(factor.0[L], addend.0[L]))
+        lane_by_lane!(L => self.0[L].mul_add(factor.0[L], addend.0[L]))
     }
 
     #[inline(always)]
     fn neg(self) -> Self {
-        lanes!(L => -self.0[L])
+        lane_by_lane!(L => -self.0[L])
     }
 
     #[inline(always)]
     fn above(self, other: Self) -> Self {
-        lanes!(L => if self.0[L] > other.0[L] { self.0[L] } else { other.0[L] })
+        lane_by_lane!(L => if self.0[L] > other.0[L] { self.0[L] } else { other.0[L] })
     }
 
     #[inline(always)]
     fn below(self, other: Self) -> Self {
-        lanes!(L => if self.0[L] < other.0[L] { self.0[L] } else { other.0[L] })
+        lane_by_lane!(L => if self.0[L] < other.0[L] { self.0[L] } else { other.0[L] })
     }
 
     #[inline(always)]
     fn step(self) -> Self {
-        lanes!(L => f32::from(self.0[L] > 0.0))
+        lane_by_lane!(L => f32::from(self.0[L] > 0.0))
     }
 
     #[inline(always)]
     fn power_of_two(self) -> Self {
-        lanes!(L => f32::from_bits(self.0[L].to_bits() << 23))
+        lane_by_lane!(L => f32::from_bits(self.0[L].to_bits() << 23))
     }
 
     #[inline(always)]
     fn keep(self, bits: u32) -> Self {
-        lanes!(L => f32::from_bits(self.0[L].to_bits() & 0_u32.wrapping_sub(bits >> L & 1)))
+        lane_by_lane!(L => f32::from_bits(self.0[L].to_bits() & 0_u32.wrapping_sub(bits >> L & 1)))
     }
 }
 
