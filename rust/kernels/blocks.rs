@@ -107,15 +107,16 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Back<S, R, SLOTS> {
                 // SAFETY: likewise.
                 let cell = unsafe { &mut *self.cells.add(place) };
                 total[i] = cell.value.mul_add(delta, total[i]);
-                let mut change = S::splat(0.0);
-                if PLAIN || self.gradient.is_null() {
-                    change = x[i].mul_add(delta, change);
+                let mut change = if PLAIN || self.gradient.is_null() {
+                    // As 0 + x·delta but for the sign of a zero, which `training` removes in the end.
+                    x[i].mul(delta)
                 } else {
                     // SAFETY: likewise.
                     let sum = unsafe { &mut *self.gradient.add(place) };
-                    change = x[i].mul_add(delta, *sum);
+                    let change = x[i].mul_add(delta, *sum);
                     *sum = if UPDATE { S::splat(0.0) } else { change };
-                }
+                    change
+                };
                 if UPDATE {
                     if !PLAIN && !self.mask.is_null() {
                         // SAFETY: likewise.

@@ -209,10 +209,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
         let layer = &self.layers[index];
         let own = &mut self.units[layer.units..][..layer.outputs];
-        activate_members(layer.activation, own);
-        for (unit, &present) in own.iter_mut().zip(&layer.present) {
-            *unit = unit.keep(present);
-        }
+        activate_members(layer.activation, own, &layer.present);
     }
 
     /// A layer's weighted sums.

@@ -9,14 +9,19 @@ use crate::network::Activation;
 /// and a processor looks only so far ahead for other work.
 const SIDE: usize = 4;
 
-/// [`crate::math`]'s `split_exp`, step by step for several vectors.
+/// Holds numbers where [`crate::math`] holds an exponential's argument.
 #[inline(always)]
-fn split_exp<S: Simd, const N: usize>(mut x: [S; N]) -> ([S; N], [S; N]) {
-    let mut rounded = [S::splat(0.0); N];
-    let mut r = rounded;
+fn hold<S: Simd, const N: usize>(x: &mut [S; N]) {
     for i in 0..N {
         x[i] = S::splat(EXP_LIMIT).below(S::splat(-EXP_LIMIT).above(x[i]));
     }
+}
+
+/// [`crate::math`]'s `split_exp`, step by step for several vectors, of arguments that are held.
+#[inline(always)]
+fn split_exp<S: Simd, const N: usize>(x: [S; N]) -> ([S; N], [S; N]) {
+    let mut rounded = [S::splat(0.0); N];
+    let mut r = rounded;
     for i in 0..N {
         rounded[i] = x[i].mul_add(S::splat(LOG2_E), S::splat(ROUND));
     }
@@ -51,15 +56,17 @@ fn exp_m1<S: Simd, const N: usize>(x: [S; N]) -> [S; N] {
 /// [`crate::math::exp`].
 #[inline(always)]
 fn exp<S: Simd, const N: usize>(x: &mut [S; N]) {
+    hold(x);
     let (p, s) = split_exp(*x);
     for i in 0..N {
         x[i] = s[i].mul_add(p[i], s[i]);
     }
 }
 
-/// [`crate::math::sigmoid`].
+/// [`crate::math::sigmoid`]. The sign is turned behind the bounds, where multiply-adds do it themselves.
 #[inline(always)]
 fn sigmoid<S: Simd, const N: usize>(x: &mut [S; N]) {
+    hold(x);
     for i in 0..N {
         x[i] = x[i].neg();
     }
@@ -75,6 +82,7 @@ fn tanh<S: Simd, const N: usize>(x: &mut [S; N]) {
     for i in 0..N {
         x[i] = x[i].mul(S::splat(-2.0));
     }
+    hold(x);
     let e = exp_m1(*x);
     for i in 0..N {
         x[i] = e[i].neg().div(S::splat(2.0).add(e[i]));
@@ -112,11 +120,15 @@ pub(crate) fn activate<S: Simd>(activation: Activation, values: &mut [S], vector
     }
 }
 
-/// [`activate`] for side-by-side members: units are `(units,)`, each vector having one unit of all. Three
+/// [`activate`] for side-by-side members: units are `(units,)`, each vector having one unit of all. If some
+/// members lack some units, `present` has the lanes of those that have each; else it is empty. Three
 /// or four outputs, the classes of many small tables, have a function of their own; each more would take
 /// longer to compile.
 #[inline(always)]
-pub(super) fn activate_members<S: Simd>(activation: Activation, units: &mut [S]) {
+pub(super) fn activate_members<S: Simd>(activation: Activation, units: &mut [S], present: &[u32]) {
+    if activation == Activation::Sigmoid && !present.is_empty() {
+        return sigmoids_of_some(units, present);
+    }
     if activation == Activation::Softmax {
         if let Ok(three) = units.try_into() {
             return softmax_of_few::<S, 3>(three);
@@ -126,6 +138,27 @@ pub(super) fn activate_members<S: Simd>(activation: Activation, units: &mut [S])
         }
     }
     activate(activation, units, 1);
+    for (unit, &present) in units.iter_mut().zip(present) {
+        *unit = unit.keep(present);
+    }
+}
+
+/// Sigmoids where members have a unit, else 0: at once, since a second way through the units took the
+/// paper's populations 2 % longer.
+#[inline(always)]
+fn sigmoids_of_some<S: Simd>(units: &mut [S], present: &[u32]) {
+    let (chunks, rest) = units.as_chunks_mut::<SIDE>();
+    let (chunks_present, rest_present) = present.as_chunks::<SIDE>();
+    for (chunk, present) in chunks.iter_mut().zip(chunks_present) {
+        sigmoid(chunk);
+        for i in 0..SIDE {
+            chunk[i] = chunk[i].keep(present[i]);
+        }
+    }
+    for (unit, &present) in rest.as_chunks_mut::<1>().0.iter_mut().zip(rest_present) {
+        sigmoid(unit);
+        unit[0] = unit[0].keep(present);
+    }
 }
 
 #[inline(always)]
@@ -223,7 +256,7 @@ mod tests {
                     }
                     *unit = S::load(&lanes);
                 }
-                activate_members(Activation::Softmax, &mut units[..count]);
+                activate_members(Activation::Softmax, &mut units[..count], &[]);
                 for lane in 0..S::LANES {
                     let sums = (0..count).map(|unit| sum(unit, lane));
                     let above = |a: f32, b: f32| if a > b { a } else { b };

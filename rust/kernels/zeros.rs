@@ -140,7 +140,7 @@ unsafe fn update_tile<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDT
             // SAFETY: likewise.
             let delta = unsafe { back.deltas.add(tile.output + j).read() };
             let Cell { value, slots } = &mut own[j];
-            *value = back.rule.update(*value, slots, x.mul_add(delta, zero), keep);
+            *value = back.rule.update(*value, slots, x.mul(delta), keep);
         }
         for _ in 0..one.rest {
             for Cell { value, slots } in &mut own {
