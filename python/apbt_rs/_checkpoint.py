@@ -17,7 +17,6 @@ import hashlib
 import os
 import shutil
 import time
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from apbt_rs._files import beside, check_folder, check_name, write, write_json
 from apbt_rs._lock import Lock
 from apbt_rs._metrics import Metric
 from apbt_rs._settings import Settings
+from apbt_rs._warnings import warn
 
 __all__ = ["DIGEST", "LENGTH", "RUN", "STATE", "Checkpoint", "Parts", "check_path", "digest"]
 
@@ -118,11 +118,10 @@ class Checkpoint:
             self.failed = False
         except OSError as error:
             if not self.failed:
-                warnings.warn(
+                warn(
                     f"checkpoint {str(self.path)!r} could not be written: {error}; the run goes "
                     "on, and can be resumed from what was written before, if anything",
                     RuntimeWarning,
-                    stacklevel=4,
                 )
             self.failed = True
         self.written = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from apbt_rs._splits import check_classes, resolve_split
 from apbt_rs._tables import read_columns, read_target
 from apbt_rs._targets import Targets, check_lengths, class_codes
 from apbt_rs._values import is_number
+from apbt_rs._warnings import warn
 
 __all__ = ["Answers", "Data", "check_weights", "prepare"]
 
@@ -82,13 +82,11 @@ class Data:
         shares = shares / shares.sum()
         rarest = int(shares.argmin())
         if shares[rarest] * len(classes) < _LEAST_SHARE:
-            warnings.warn(
+            warn(
                 f"y: the class {classes[rarest]!r} has {int((codes == rarest).sum())} of "
                 f"{len(codes)} training rows and {shares[rarest]:.2%} of their weight, so that "
                 "accuracy hardly falls if it is never predicted: give its rows more weight by "
-                "sample_weight=, or choose metric='neg_log_loss'",
-                UserWarning,
-                stacklevel=2,
+                "sample_weight=, or choose metric='neg_log_loss'"
             )
 
     def labels(self, rows: np.ndarray) -> pl.Series | pl.DataFrame:

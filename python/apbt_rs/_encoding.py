@@ -6,7 +6,6 @@ every exporter translates it, and a saved network carries it.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,6 +20,7 @@ from apbt_rs._one_hot import OneHot
 from apbt_rs._options import Option, check_columns
 from apbt_rs._tables import has_names, read_columns, select_columns
 from apbt_rs._values import is_text, kind_of, numbers, place
+from apbt_rs._warnings import warn
 
 Operation: TypeAlias = AsIs | Drop | OneHot | Standardize
 READERS: dict[str, Callable[[object, str], Operation]] = {
@@ -188,9 +188,7 @@ def _fitted(
     if reason is None and wanted is None:
         reason = identifier(series)
     if reason is not None:
-        warnings.warn(
-            f"{place(series.name, argument)} is left out: {reason}", UserWarning, stacklevel=2
-        )
+        warn(f"{place(series.name, argument)} is left out: {reason}")
         return Drop(series.name)
     if wanted == "one_hot" or is_text(series.dtype):
         return OneHot.fit(series, rows, option, argument=argument)

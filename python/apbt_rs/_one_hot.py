@@ -7,7 +7,6 @@ table shares an input, `column=other`, if the user or the number of levels makes
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -26,6 +25,7 @@ from apbt_rs._values import (
     refuse_missing,
     shortened,
 )
+from apbt_rs._warnings import warn
 
 MOST_LEVELS = 50  # that have an input each, where the user does not say
 _ROWS_AT_ONCE = 65_536  # encoded: what all rows become may be as large as the whole table
@@ -90,13 +90,11 @@ class OneHot:
         frequent = _frequent(counts, len(rows), missing, option, place(series.name, argument))
         limited = option is not None and (option.min_frequency or option.max_categories)
         if not limited and len(frequent) < len(counts):
-            warnings.warn(
+            warn(
                 f"{place(series.name, argument)} has {len(counts)} levels: the {MOST_LEVELS} most "
                 "frequent have an input each, the others share one; to change that, give "
                 f"encoding={{{series.name!r}: {{'operation': 'one_hot', 'max_categories': …}}}}, "
-                "or 'drop' in its place",
-                UserWarning,
-                stacklevel=2,
+                "or 'drop' in its place"
             )
         other = len(frequent) < len(counts)
         unknown = None if option is None else option.handle_unknown
@@ -257,9 +255,13 @@ def _frequent(
     needed = 0.0 if least is None else least * rows if isinstance(least, float) else least
     frequent = [level for level, count in counts.items() if count >= needed]
     if not frequent:
+        met = max(counts.values())
+        remedy = (
+            "give less, or 'drop' it" if met > 0 else "'drop' it, or train on rows that have it"
+        )
         raise ValueError(
             f"{where}: min_frequency={least!r} leaves no level an input of its own; the most "
-            f"frequent has {max(counts.values())} of {rows} training rows: give less, or 'drop' it"
+            f"frequent has {met} of {rows} training rows: {remedy}"
         )
     if most is not None and len(frequent) + (len(frequent) < len(counts)) + missing > most:
         frequent = frequent[: most - 1 - missing]

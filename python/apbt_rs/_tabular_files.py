@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shlex
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from apbt_rs._files import check_new, write
+from apbt_rs._warnings import warn
 
 __all__ = ["NAMES", "check_writable", "read_frame", "write_frame"]
 
@@ -170,12 +170,10 @@ def _warn_of_numbers(series: pl.Series, path: str) -> None:
     if 0 < len(others) <= len(texts) / 4 and others.n_unique() <= _MOST_NULLS:
         found = others.unique().sort().to_list()
         remedy = " ".join(f"--null={shlex.quote(text)}" for text in found)
-        warnings.warn(
+        warn(
             f"column {series.name!r} of {path} holds numbers, but for {len(others)} values such as "
             f"{found[0]!r}, which make it a column of texts: if they say that a value is missing, "
-            f"give {remedy}",
-            UserWarning,
-            stacklevel=3,
+            f"give {remedy}"
         )
 
 
