@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|text|console|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^\s*(?:```|~~~)\s*\{?(?:py|co|sh|ba)", re.MULTILINE | re.IGNORECASE)
-WITHOUT_EXAMPLES = {"api.md", "claims.md", "kernels.md"}
+WITHOUT_EXAMPLES = {"api.md", "claims.md", "kernels.md", "speed.md"}
 LOOSELY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
