@@ -107,6 +107,15 @@ def load_or_refuse(path: Path, data: bytes) -> None:
         use(found, path)
 
 
+@pytest.mark.parametrize("name", ["nowhere/model.apbt", "folder"])
+def test_what_cannot_be_written_is_named(name: str, result: apbt_rs.Result, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for found in (result, result.chosen):
+        with pytest.raises(OSError, match=re.escape(f"'{tmp_path / name}'")):
+            found.save(tmp_path / name)
+    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+
+
 def test_altered_results_with_right_hashes(
     result: apbt_rs.Result, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

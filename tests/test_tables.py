@@ -12,6 +12,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -176,6 +177,8 @@ def test_protocols_of_foreign_tables() -> None:
         (pl.Series([1, 2]), TypeError, ["polars", "Series", ".to_frame()"]),
         (pd.Series([1, 2]), TypeError, ["pandas", "Series", ".to_frame()"]),
         ([1, 2], TypeError, ["X of type list", "row 0 is of type int"]),
+        ("table.csv", TypeError, ["X of type str", "polars.read_csv", "table['name']"]),
+        (scipy.sparse.eye(2), TypeError, ["X of type scipy.sparse", "sparse", ".toarray()"]),
         ([[1, 2], "ab"], TypeError, ["row 1 is of type str"]),
         ([[1, 2], [3]], ValueError, ["row 1 has 1 values and row 0 has 2"]),
         ({"a": [1, 2], "b": [1]}, ValueError, ["X of type dict cannot be read"]),

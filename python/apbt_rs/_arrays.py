@@ -61,6 +61,13 @@ def array_of(X: Any) -> np.ndarray:
         return np.asarray(X)
     if hasattr(X, "__array__"):
         return array_of(np.asarray(X))
+    if isinstance(X, str):
+        raise TypeError(
+            "a text is no table: read a file, as by `polars.read_csv`, or take a column by its "
+            "name, as in `table['name']`"
+        )
+    if hasattr(X, "toarray"):  # SciPy's
+        raise TypeError("a sparse matrix is no table here: use `.toarray()`")
     raise TypeError("it is no table")
 
 

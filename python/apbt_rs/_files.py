@@ -83,19 +83,25 @@ def load(path: str | os.PathLike[str]) -> Network | Result:
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file that appears whole, or not at all."""
+    """Write a file that appears whole, or not at all; an OSError names it."""
     target = Path(path)
     temporary = beside(target)
-    descriptor = os.open(temporary, _NEW, 0o666)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        descriptor = os.open(temporary, _NEW, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        if error.errno is None:
+            raise
+        # The temporary file's name would tell the caller nothing.
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def beside(path: Path) -> Path:

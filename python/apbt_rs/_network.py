@@ -206,6 +206,11 @@ class Network:
         ----------
         path : path
             A file, replaced as a whole.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
         """
         from apbt_rs import _files
 

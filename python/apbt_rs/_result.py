@@ -113,6 +113,11 @@ class Result:
         ----------
         path : path
             A file, replaced as a whole.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
         """
         from apbt_rs import _files
 
