@@ -265,9 +265,9 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Work
 fn finish(member: &mut Member, loss: Option<&f64>, orders: Orders<'_>) {
     member.train_loss = loss.map(|loss| loss / orders.epoch as f64);
     member.epochs += orders.epochs() as u64;
-    // A zero that stands for a subnormal number has a sign, and which one depends on who stood beside
-    // it. Nothing else depends on the sign, so it is removed; so is a subnormal number that no update
-    // has met, which equals zero here.
+    // A zero has a sign, be it a product's, a sum's, or what stands for a subnormal number, and which one
+    // depends on who stood beside it. Nothing else depends on the sign, so it is removed; so is a
+    // subnormal number that no update has met, which equals zero here.
     let mut finite = true;
     let slots = member.optimizer.slots.iter_mut().map(Vec::as_mut_slice);
     for numbers in slots.chain([member.network.parameters_mut()]) {

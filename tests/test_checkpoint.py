@@ -155,8 +155,10 @@ def test_a_full_disk_stops_nothing_but_the_checkpoint(
             (path / "history").unlink()
             (path / "kept").rename(path / "history")
 
-    with pytest.warns(RuntimeWarning, match=r"checkpoint .* could not be written: .*the run goes"):
+    words = r"checkpoint .* could not be written: .*the run goes"
+    with pytest.warns(RuntimeWarning, match=words) as caught:
         whole = apbt_rs.run(X, Y, **QUICK, checkpoint=path, callbacks=[fill])
+    assert caught[0].filename == __file__
     assert same(whole, apbt_rs.run(X, Y, **QUICK))
     # As soon as there is room again, all of it is written.
     assert same(apbt_rs.resume(path, progress=False), whole)

@@ -111,8 +111,9 @@ def load_or_refuse(path: Path, data: bytes) -> None:
 def test_what_cannot_be_written_is_named(name: str, result: apbt_rs.Result, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for found in (result, result.chosen):
-        with pytest.raises(OSError, match=re.escape(f"'{tmp_path / name}'")):
+        with pytest.raises(OSError, match=name.partition("/")[0]) as caught:
             found.save(tmp_path / name)
+        assert caught.value.filename == str(tmp_path / name)
     assert [one.name for one in tmp_path.iterdir()] == ["folder"]
 
 

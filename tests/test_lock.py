@@ -104,8 +104,10 @@ def test_who_comes_back_after_others_writes_nothing(
     del first
     longer = apbt_rs.resume(path, epochs=60, progress=False)
     before = contents(path)
-    with pytest.warns(RuntimeWarning, match="another run has gone on with it; the run goes on"):
+    words = "another run has gone on with it; the run goes on"
+    with pytest.warns(RuntimeWarning, match=words) as caught:
         result = copy.finish()
+    assert caught[0].filename == __file__
     assert contents(path) == before
     assert result.history.equals(longer.history[: result.history.height])
 

@@ -236,7 +236,9 @@ def test_the_default_cap_holds_where_the_user_names_no_number() -> None:
 def test_levels_that_no_training_row_has_are_no_reason_to_ask_for_less() -> None:
     frame = pl.DataFrame({"c": [None, None, "a"]})
     options = read_options({"c": {"operation": "one_hot", "min_frequency": 1}})
-    with pytest.raises(ValueError, match="has 0 of 2 training rows: 'drop' it, or train on rows"):
+    with pytest.raises(
+        ValueError, match="has 0 of 2 training rows: 'drop' it, or train on rows with"
+    ):
         Encoder.fit(frame, np.array([0, 1], dtype=np.uint32), options=options)
 
 

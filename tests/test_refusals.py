@@ -70,8 +70,8 @@ SPACES: list[tuple[Any, list[str]]] = [
     ({"lr": 1}, ["'lr'", "expected one of ['hidden_layers'"]),
     ({"activation": "tahn"}, ["['activation']", "'tahn'", "did you mean 'tanh'?"]),
     ({"activation": []}, ["['activation']=[]", "expected one of"]),
-    ({"hidden_units": (9, 2)}, ["['hidden_units']=(9, 2)", "low <= high, such as (2, 9)"]),
-    ({"learning_rate": (1e-1, 1e-3)}, ["['learning_rate']=(0.1, 0.001)", "such as (0.001, 0.1)"]),
+    ({"hidden_units": (9, 2)}, ["['hidden_units']=(9, 2)", "low <= high: change"]),
+    ({"learning_rate": (1e-1, 1e-3)}, ["['learning_rate']=(0.1, 0.001)", "low <= high: change"]),
     ({"momentum": Range(0.1, 0.9, start=(0.8, 0.2))}, ["['momentum']", "start[0] <= start[1]"]),
     ({"momentum": Range(0.1, 0.5, start=(0.2, 0.6))}, ["['momentum']", "start[1] <= high"]),
     ({"momentum": Range(0.1, 0.5, scale="lin")}, ["'lin'", "did you mean 'linear'?"]),  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,7 @@ def test_protocols_of_foreign_tables() -> None:
         (pd.Series([1, 2]), TypeError, ["pandas", "Series", ".to_frame()"]),
         ([1, 2], TypeError, ["X of type list", "row 0 is of type int"]),
         ("table.csv", TypeError, ["X of type str", "polars.read_csv", "table['name']"]),
+        (Path("table.csv"), TypeError, ["X of type pathlib", "polars.read_csv"]),
         (scipy.sparse.eye(2), TypeError, ["X of type scipy.sparse", "sparse", ".toarray()"]),
         ([[1, 2], "ab"], TypeError, ["row 1 is of type str"]),
         ([[1, 2], [3]], ValueError, ["row 1 has 1 values and row 0 has 2"]),

@@ -1,4 +1,4 @@
-"""Law: a warning shows the line of the user's own which led to it, whatever it is about."""
+"""Law: a warning shows the line that led to it, outside the package (test_checkpoint.py has one more)."""
 
 import linecache
 from collections.abc import Mapping

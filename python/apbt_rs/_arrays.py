@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -61,9 +62,9 @@ def array_of(X: Any) -> np.ndarray:
         return np.asarray(X)
     if hasattr(X, "__array__"):
         return array_of(np.asarray(X))
-    if isinstance(X, str):
+    if isinstance(X, (str, bytes, os.PathLike)):
         raise TypeError(
-            "a text is no table: read a file, as by `polars.read_csv`, or take a column by its "
+            "a name is no table: read a file, as by `polars.read_csv`, or take a column by its "
             "name, as in `table['name']`"
         )
     if hasattr(X, "toarray"):  # SciPy's

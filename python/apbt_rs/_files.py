@@ -95,7 +95,8 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
                 os.fsync(file.fileno())
             temporary.replace(target)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             raise
     except OSError as error:
         if error.errno is None:

@@ -256,9 +256,7 @@ def _frequent(
     frequent = [level for level, count in counts.items() if count >= needed]
     if not frequent:
         met = max(counts.values())
-        remedy = (
-            "give less, or 'drop' it" if met > 0 else "'drop' it, or train on rows that have it"
-        )
+        remedy = "give less, or 'drop' it" if met > 0 else "'drop' it, or train on rows with values"
         raise ValueError(
             f"{where}: min_frequency={least!r} leaves no level an input of its own; the most "
             f"frequent has {met} of {rows} training rows: {remedy}"

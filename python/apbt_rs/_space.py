@@ -163,7 +163,7 @@ def _number(name: str, value: Any) -> _core.Domain:
     bounds = (read(value.low), read(value.high))
     first = (read_first(start[0]), read_first(start[1]))
     if bounds[0] > bounds[1]:
-        raise ValueError(f"{where}: expected low <= high, such as ({value.high!r}, {value.low!r})")
+        raise ValueError(f"{where}: expected low <= high: change them round")
     if not bounds[0] <= first[0] <= first[1] <= bounds[1]:
         raise ValueError(f"{where}: expected low <= start[0] <= start[1] <= high")
     if value.scale is not None:

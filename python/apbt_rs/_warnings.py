@@ -1,13 +1,9 @@
-"""Warnings that show the line of the user's own which led to them."""
+"""Warnings that show the line of the caller's own which led to them."""
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
-from pathlib import Path
-
-_PACKAGE = f"{Path(__file__).parent}{os.sep}"
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
@@ -17,7 +13,12 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """
     level = 2
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
+    package = __name__.partition(".")[0]
+    while frame.f_back is not None and _package_of(frame.f_globals) == package:
         frame = frame.f_back
         level += 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def _package_of(names: dict[str, object]) -> str:
+    return str(names.get("__name__")).partition(".")[0]

@@ -9,15 +9,15 @@ use crate::network::Activation;
 /// and a processor looks only so far ahead for other work.
 const SIDE: usize = 4;
 
-/// Holds numbers where [`crate::math`] holds an exponential's argument.
+/// Holds an exponential's arguments to the bounds of [`crate::math`].
 #[inline(always)]
-fn hold<S: Simd, const N: usize>(x: &mut [S; N]) {
+fn clamp<S: Simd, const N: usize>(x: &mut [S; N]) {
     for i in 0..N {
         x[i] = S::splat(EXP_LIMIT).below(S::splat(-EXP_LIMIT).above(x[i]));
     }
 }
 
-/// [`crate::math`]'s `split_exp`, step by step for several vectors, of arguments that are held.
+/// [`crate::math`]'s `split_exp`, step by step for several vectors, once their arguments are clamped.
 #[inline(always)]
 fn split_exp<S: Simd, const N: usize>(x: [S; N]) -> ([S; N], [S; N]) {
     let mut rounded = [S::splat(0.0); N];
@@ -44,6 +44,7 @@ fn split_exp<S: Simd, const N: usize>(x: [S; N]) -> ([S; N], [S; N]) {
     (q, rounded)
 }
 
+/// [`crate::math`]'s `exp_m1`, of clamped arguments.
 #[inline(always)]
 fn exp_m1<S: Simd, const N: usize>(x: [S; N]) -> [S; N] {
     let (mut p, s) = split_exp(x);
@@ -56,7 +57,7 @@ fn exp_m1<S: Simd, const N: usize>(x: [S; N]) -> [S; N] {
 /// [`crate::math::exp`].
 #[inline(always)]
 fn exp<S: Simd, const N: usize>(x: &mut [S; N]) {
-    hold(x);
+    clamp(x);
     let (p, s) = split_exp(*x);
     for i in 0..N {
         x[i] = s[i].mul_add(p[i], s[i]);
@@ -66,7 +67,7 @@ fn exp<S: Simd, const N: usize>(x: &mut [S; N]) {
 /// [`crate::math::sigmoid`]. The sign is turned behind the bounds, where multiply-adds do it themselves.
 #[inline(always)]
 fn sigmoid<S: Simd, const N: usize>(x: &mut [S; N]) {
-    hold(x);
+    clamp(x);
     for i in 0..N {
         x[i] = x[i].neg();
     }
@@ -82,7 +83,7 @@ fn tanh<S: Simd, const N: usize>(x: &mut [S; N]) {
     for i in 0..N {
         x[i] = x[i].mul(S::splat(-2.0));
     }
-    hold(x);
+    clamp(x);
     let e = exp_m1(*x);
     for i in 0..N {
         x[i] = e[i].neg().div(S::splat(2.0).add(e[i]));
@@ -121,11 +122,13 @@ pub(crate) fn activate<S: Simd>(activation: Activation, values: &mut [S], vector
 }
 
 /// [`activate`] for side-by-side members: units are `(units,)`, each vector having one unit of all. If some
-/// members lack some units, `present` has the lanes of those that have each; else it is empty. Three
-/// or four outputs, the classes of many small tables, have a function of their own; each more would take
-/// longer to compile.
+/// members lack some units, `present` has the lanes of those that have each; else it is empty, as for outputs,
+/// which alone may be of a softmax. Three or four outputs, the classes of many small tables, have a function
+/// of their own; each more would take longer to compile.
 #[inline(always)]
 pub(super) fn activate_members<S: Simd>(activation: Activation, units: &mut [S], present: &[u32]) {
+    debug_assert!(present.is_empty() || present.len() == units.len());
+    debug_assert!(present.is_empty() || activation != Activation::Softmax);
     if activation == Activation::Sigmoid && !present.is_empty() {
         return sigmoids_of_some(units, present);
     }
@@ -299,12 +302,20 @@ mod tests {
             let ends = ends.into_iter().chain([f32::MAX, f32::INFINITY, f32::NAN]);
             for x in ends.flat_map(|x| [x, -x]) {
                 // As many as go side by side, and one that is left over.
-                let mut values = [S::splat(x); SIDE + 1];
-                activate(self.0, &mut values, 1);
-                for value in numbers(&values) {
+                let mut all = [S::splat(x); SIDE + 1];
+                let mut some = all;
+                let present = [0x9c35, 0, 0xffff, 0x4e1a, 0x2b61];
+                activate(self.0, &mut all, 1);
+                activate_members(self.0, &mut some, &present);
+                for (place, (value, of_some)) in
+                    numbers(&all).iter().zip(numbers(&some)).enumerate()
+                {
                     let expected = self.1(x);
                     let same = value.to_bits() == expected.to_bits();
                     assert!(same || value.is_nan() && expected.is_nan(), "{x} {value} {expected}");
+                    // Units that a lane's member lacks give 0.
+                    let has = present[place / S::LANES] >> (place % S::LANES) & 1 == 1;
+                    assert_eq!(of_some.to_bits(), if has { value.to_bits() } else { 0 });
                 }
             }
         }
