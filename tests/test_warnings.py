@@ -1,4 +1,4 @@
-"""Law: a warning shows the line that led to it, outside the package (test_checkpoint.py has one more)."""
+"""Law: a warning shows the line outside the package that led to it; see test_checkpoint.py, too."""
 
 import linecache
 from collections.abc import Mapping
