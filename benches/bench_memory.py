@@ -23,6 +23,7 @@ import polars as pl
 import pyarrow as pa
 
 import apbt_rs
+from machine import machine
 
 COLUMNS = 50
 KINDS = ("polars", "pandas", "pyarrow", "NumPy", "categories", "texts, dates and gaps")
@@ -107,8 +108,11 @@ def main() -> None:
         share, seconds = peak(arguments.kind, rows)
         print(f"| {arguments.kind} | {rows:,} × {COLUMNS} | {share:.2f} | {seconds:.1f} |")
         return
-    print("| table | rows × columns | peak / encoded table | run, s |\n|---|---|---|---|")
-    sys.stdout.flush()
+    print(
+        f"{machine()}\n\n"
+        "| table | rows × columns | peak / encoded table | run, s |\n|---|---|---|---|",
+        flush=True,
+    )
     for kind in KINDS:
         command = [sys.executable, __file__, "--kind", kind, *["--quick"] * arguments.quick]
         subprocess.run(command, check=True)

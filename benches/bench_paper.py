@@ -10,8 +10,6 @@ was at five moments of our trial, since its members grow and shrink.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import random
 import statistics
 import time
@@ -20,9 +18,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-import apbt_rs
 import baseline
 from apbt_rs import paper
+from machine import machine
 
 TOPOLOGY = [4, 10, 10, 10, 10, 3]
 TRAINING_ROWS = 80
@@ -141,10 +139,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one short round, to see it run")
     parser.add_argument("--figure", action="store_true", help="the nine trials of Figure 3, too")
     arguments = parser.parse_args()
-    print(
-        f"\n{platform.machine()}, Python {platform.python_version()}, apbt-rs "
-        f"{apbt_rs.__version__}, one thread each; below on {os.cpu_count()} processors\n"
-    )
+    print(f"\n{machine()}; one thread each, in the figure all on apbt-rs's side\n")
     updates(*(1, 2, 2) if arguments.quick else (arguments.rounds, 100, 80))
     if arguments.figure or arguments.quick:
         figure(*(1, 0.01) if arguments.quick else (arguments.rounds, 1.0))

@@ -9,8 +9,6 @@ requirements.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import statistics
 import sys
 import time
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 
 import apbt_rs
+from machine import machine
 
 ROUNDS, ROWS, PAUSE = 21, 1_000_000, 0.2
 OPERATORS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softmax": "Softmax"}
@@ -87,9 +86,8 @@ def main() -> None:
     fast, slow = (1e3 * statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(b / a for a, b in pairs)
     print(
-        f"{platform.machine()}, {os.cpu_count()} processors, apbt-rs {apbt_rs.__version__}; "
-        f"{rows:,} rows with {net.topology}, medians of {rounds} rounds: apbt-rs {fast:.1f} ms, "
-        f"ONNX Runtime {slow:.1f} ms, ratio {ratio:.2f}"
+        f"{machine()}; {rows:,} rows with {net.topology}, medians of {rounds} rounds: "
+        f"apbt-rs {fast:.1f} ms, ONNX Runtime {slow:.1f} ms, ratio {ratio:.2f}"
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from machine import machine
 from workloads import Workload, seconds_of_apbt_rs, workloads
 
 LINE = 0.05
@@ -60,6 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
     print(
+        f"{machine()}; medians of {rounds} rounds\n\n"
         "| population | grows | from | to | threads | seconds | exponent | line |\n"
         "|---|---|---|---|---|---|---|---|"
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 import apbt_rs
+from machine import machine
 
 CORES = os.cpu_count() or 1
 CANDIDATES: dict[str, Any] = {
@@ -184,8 +184,7 @@ def main() -> None:
     arguments = parser.parse_args()
     seeds, target = (1, 0.9) if arguments.quick else (arguments.seeds, arguments.target)
     print(
-        f"\n{platform.machine()}, {CORES} processors, apbt-rs {apbt_rs.__version__}; until "
-        f"{target:.1%} of 360 rows of digits, medians of {seeds} seeds\n\n"
+        f"\n{machine()}; until {target:.1%} of 360 rows of digits, medians of {seeds} seeds\n\n"
         "| workload | search | apbt-rs, s | search, s | ratio | all seeds | line |\n"
         "|---|---|---|---|---|---|---|",
         flush=True,

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
 
-import apbt_rs
+from machine import machine
 
 IMPORT = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
 RUN = """
@@ -43,8 +42,7 @@ def main() -> None:
     rounds = 1 if arguments.quick else arguments.rounds
     base = IMPORT.format("import numpy, polars")
     print(
-        f"\n{platform.machine()}, Python {platform.python_version()}, apbt-rs "
-        f"{apbt_rs.__version__}, medians of {rounds} rounds\n\n"
+        f"\n{machine()}; medians of {rounds} rounds\n\n"
         "| what | ms | against | ms | ratio | line |\n|---|---|---|---|---|---|"
     )
     for what, code, against, other, line in (

@@ -13,7 +13,6 @@ import argparse
 import importlib
 import multiprocessing
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -24,7 +23,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-import apbt_rs
+from machine import machine
 from workloads import Workload, seconds_of_apbt_rs, workloads
 
 HERE = Path(__file__).parent
@@ -136,10 +135,7 @@ def main() -> None:
         for work in workloads(quick=arguments.quick)
         if not arguments.workloads or work.name.split()[0] in arguments.workloads
     ]
-    print(
-        f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, "
-        f"apbt-rs {apbt_rs.__version__}, medians of {rounds} rounds\n"
-    )
+    print(f"{machine()}; medians of {rounds} rounds\n")
     with ExitStack() as stack:
         peers = {}
         for name in arguments.peers:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
 from dataclasses import replace
 
 from apbt_rs import _core
+from machine import machine
 from workloads import Workload, flops, seconds_of_apbt_rs, workloads
 
 LINES = {"W1": 0.20, "W5 relu": 0.60, "W5 tanh": 0.54, "W6 relu": 0.60, "W6 tanh": 0.54}
@@ -58,8 +58,7 @@ def main() -> None:
                 print(share(longer, rounds, arguments.threads, seconds), flush=True)
         return
     print(
-        f"{platform.machine()}, {os.cpu_count()} processors, apbt-rs {_core.__version__}, medians "
-        f"of {1 if quick else arguments.rounds} rounds\n\n"
+        f"{machine()}; medians of {1 if quick else arguments.rounds} rounds\n\n"
         "| workload | instructions | threads | GFLOP/s | peak | share | all rounds | line |\n"
         "|---|---|---|---|---|---|---|---|",
         flush=True,

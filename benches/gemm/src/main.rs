@@ -104,7 +104,11 @@ fn main() {
         members: 32,
         epochs: 1,
     };
-    println!("\n| workload | crate | apbt-rs, µs | crate, µs | ratio | line |\n|---|---|---|---|---|---|");
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    println!("\n{}, {processors} processors, medians of {rounds} rounds", std::env::consts::ARCH);
+    println!(
+        "\n| workload | crate | apbt-rs, µs | crate, µs | ratio | line |\n|---|---|---|---|---|---|"
+    );
     for work in [
         digits("W5 relu", Activation::Relu),
         digits("W5 tanh", Activation::Tanh),
@@ -115,11 +119,14 @@ fn main() {
         let dataset = dataset(&work, (x.clone(), y.clone()));
         let updates = (work.members * work.epochs * work.rows) as f64;
         let (stop, mut ours) = (AtomicBool::new(false), members(&work));
-        for (name, product) in [("gemm", Product::Gemm), ("matrixmultiply", Product::MatrixMultiply)]
+        for (name, product) in
+            [("gemm", Product::Gemm), ("matrixmultiply", Product::MatrixMultiply)]
         {
             let mut peers: Vec<Trainer> = ours
                 .iter()
-                .map(|member| Trainer::new(work.topology, work.activation, work.batch, member, product))
+                .map(|member| {
+                    Trainer::new(work.topology, work.activation, work.batch, member, product)
+                })
                 .collect();
             let order: Vec<usize> = dataset.order(0).into_iter().map(|row| row as usize).collect();
             let mut theirs = || {
@@ -129,7 +136,8 @@ fn main() {
                     }
                 });
             };
-            let mut mine = || train(&dataset, &mut ours, work.epochs as u64, &stop).expect("it goes on");
+            let mut mine =
+                || train(&dataset, &mut ours, work.epochs as u64, &stop).expect("it goes on");
             theirs();
             mine();
             let pairs: Vec<(f64, f64)> =

@@ -50,8 +50,25 @@ impl Product {
         unsafe {
             match self {
                 Self::Gemm => gemm::gemm(
-                    m, n, k, to, 1, n as isize, beta != 0.0, a, a_column, a_row, b, b_column, b_row,
-                    beta, 1.0, false, false, false, gemm::Parallelism::None,
+                    m,
+                    n,
+                    k,
+                    to,
+                    1,
+                    n as isize,
+                    beta != 0.0,
+                    a,
+                    a_column,
+                    a_row,
+                    b,
+                    b_column,
+                    b_row,
+                    beta,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    gemm::Parallelism::None,
                 ),
                 Self::MatrixMultiply => matrixmultiply::sgemm(
                     m, k, n, 1.0, a, a_row, a_column, b, b_row, b_column, beta, to, n as isize, 1,
