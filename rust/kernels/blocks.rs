@@ -23,6 +23,19 @@ macro_rules! with_size {
 }
 pub(super) use with_size;
 
+/// Calls a function that is generic over the width of a block.
+macro_rules! with_width {
+    ($simd:ty, $width:expr, $name:ident => $call:expr) => {
+        $crate::kernels::blocks::with_size!($width, $name => {
+            // Wider ones are not compiled for vectors that have none.
+            if const { $name <= <$simd>::MOST_INPUTS } {
+                $call
+            }
+        }; 1 2 3 4 5 6 7 8 9 10)
+    };
+}
+pub(super) use with_width;
+
 /// A parameter of all members, with what the update rule remembers of it.
 #[derive(Clone, Copy)]
 #[repr(C)]

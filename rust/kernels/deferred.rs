@@ -14,7 +14,7 @@
 //!
 //! Until then a row's units and deltas are kept, so that a group has room for those of two rows.
 
-use super::blocks::{Cell, with_size};
+use super::blocks::{Cell, with_width};
 use super::group::Group;
 use super::rules::Rule;
 use super::simd::Simd;
@@ -52,10 +52,10 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'_, S, R, SLOTS> {
                 let sums = (sums.cast_const(), if last { own } else { sums });
                 let cells = cells.add(block.start);
                 if block.input == 0 {
-                    with_size!(block.width, WIDTH =>
+                    with_width!(S, block.width, WIDTH =>
                         before.add_sums::<WIDTH, true>(cells, block.input, x, sums));
                 } else {
-                    with_size!(block.width, WIDTH =>
+                    with_width!(S, block.width, WIDTH =>
                         before.add_sums::<WIDTH, false>(cells, block.input, x, sums));
                 }
             }

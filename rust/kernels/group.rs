@@ -26,8 +26,8 @@
 use std::ptr::{null, null_mut};
 
 use super::ahead::{Heard, Nonzeros};
-use super::blocks::{Back, Cell, add_sums, with_size};
-use super::layout::{Layer, MOST_INPUTS, layers, places};
+use super::blocks::{Back, Cell, add_sums, with_width};
+use super::layout::{Layer, layers, places};
 use super::loss::{output_gradient, row_losses};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
@@ -83,7 +83,8 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         debug_assert!(members.len() <= S::LANES);
         let networks: Vec<&Network> = members.iter().map(|member| &member.network).collect();
         let sparse = nonzeros.is_some_and(|nonzeros| nonzeros.pay(members));
-        let layers = layers(&networks, if sparse { 1 } else { MOST_INPUTS });
+        let first = if sparse { 1 } else { S::MOST_INPUTS };
+        let layers = layers(&networks, (first, S::MOST_INPUTS));
         // What the unchecked reads and writes below rest on.
         let width = |layer: Option<&Layer>, end: fn(&Layer) -> usize| layer.map(end);
         assert_eq!(width(layers.first(), |layer| layer.inputs), Some(dataset.n_inputs()));
@@ -234,7 +235,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                     for block in &layer.blocks {
                         let heard = units.add(layer.heard + block.input).cast_const();
                         let cells = cells.add(block.start);
-                        with_size!(block.width, WIDTH =>
+                        with_width!(S, block.width, WIDTH =>
                             add_sums::<S, SLOTS, WIDTH>(heard, cells, first, own, layer.outputs));
                         first = (own.cast_const(), 1);
                     }
@@ -315,7 +316,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
                         let heard = units.add(place).cast_const();
                         // The table hears nothing back.
                         let to = if index > 0 { room.add(place) } else { null_mut() };
-                        with_size!(block.width, WIDTH =>
+                        with_width!(S, block.width, WIDTH =>
                             back.block::<WIDTH, UPDATE, PLAIN>(
                                 block.start, self.keep.0, heard, to));
                     }

@@ -6,9 +6,6 @@
 
 use crate::network::{Activation, Network};
 
-/// Inputs of a block, at the most: as many sums stay in registers.
-pub(super) const MOST_INPUTS: usize = 8;
-
 /// How many of the rest come next, so that all go in as few parts as can be, of like size.
 #[inline(always)]
 pub(super) fn evenly(rest: usize, most: usize) -> usize {
@@ -38,7 +35,7 @@ pub(super) struct Layer {
 pub(super) struct Span {
     /// The first of its inputs.
     pub(super) input: usize,
-    /// How many it has: at most [`MOST_INPUTS`].
+    /// How many it has.
     pub(super) width: usize,
     /// Place of the first weight.
     pub(super) start: usize,
@@ -57,9 +54,9 @@ impl Layer {
     }
 }
 
-/// The layers of a group, each as wide as the widest member's; a block of the first has at most so
-/// many inputs.
-pub(super) fn layers(networks: &[&Network], first: usize) -> Vec<Layer> {
+/// The layers of a group, each as wide as the widest member's; a block of the first layer has at most so
+/// many inputs, one of any other so many.
+pub(super) fn layers(networks: &[&Network], (first, other): (usize, usize)) -> Vec<Layer> {
     let width = |depth: usize| networks.iter().map(|network| network.topology()[depth]).max();
     let activations = networks.first().map_or(&[][..], |network| network.activations());
     let (mut start, mut units) = (0, 0);
@@ -77,7 +74,7 @@ pub(super) fn layers(networks: &[&Network], first: usize) -> Vec<Layer> {
         if present.first() == present.last() {
             present.clear();
         }
-        let most = if index == 0 { first } else { MOST_INPUTS };
+        let most = if index == 0 { first } else { other };
         let mut blocks = Vec::new();
         let mut input = 0;
         while input < inputs {

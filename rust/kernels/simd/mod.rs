@@ -34,6 +34,9 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     const TILE_ROWS: usize;
     /// Rows of a tile of three or four vectors: at most 6, and 0 where registers are too few.
     const WIDE_TILE_ROWS: usize;
+    /// Inputs of a group's block, at the most 10: as many inputs and as many before them, or sums, stay in
+    /// registers.
+    const MOST_INPUTS: usize;
 
     /// The same number in all lanes.
     fn splat(value: f32) -> Self;

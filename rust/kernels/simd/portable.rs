@@ -30,6 +30,7 @@ unsafe impl Simd for Portable {
     const TILE_ROWS: usize = 6;
     // Too few registers for them, but tests of products run them on every machine.
     const WIDE_TILE_ROWS: usize = if cfg!(test) { 6 } else { 0 };
+    const MOST_INPUTS: usize = 8;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {

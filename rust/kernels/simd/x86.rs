@@ -34,6 +34,7 @@ unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
     const TILE_ROWS: usize = 6;
     const WIDE_TILE_ROWS: usize = 0;
+    const MOST_INPUTS: usize = 8;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -171,6 +172,7 @@ unsafe impl Simd for Avx512 {
     const LANES: usize = 16;
     const TILE_ROWS: usize = 8;
     const WIDE_TILE_ROWS: usize = 6;
+    const MOST_INPUTS: usize = 10;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
