@@ -30,6 +30,8 @@ macro_rules! with_width {
             // Wider ones are not compiled for vectors that have none.
             if const { $name <= <$simd>::MOST_INPUTS } {
                 $call
+            } else {
+                unreachable!("a block of more inputs than any has")
             }
         }; 1 2 3 4 5 6 7 8 9 10)
     };
