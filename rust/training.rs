@@ -193,7 +193,7 @@ impl Epochs<'_, '_> {
     >(
         self,
     ) -> Result<()> {
-        S::apart(EpochsOfGroups::<W, R, SLOTS, SPARSE> { epochs: self, of: PhantomData })
+        S::apart(EpochsOfGroups::<S, W, R, SLOTS, SPARSE> { epochs: self, of: PhantomData })
     }
 
     /// Trains members one after the other.
@@ -205,13 +205,13 @@ impl Epochs<'_, '_> {
 
 /// Epochs of a team of groups, as work of its own: each way to train is a function, as each product is. All
 /// ways in one function took three times as long to compile.
-struct EpochsOfGroups<'a, 'b, S, R, const SLOTS: usize, const SPARSE: bool> {
+struct EpochsOfGroups<'a, 'b, I, S, R, const SLOTS: usize, const SPARSE: bool> {
     epochs: Epochs<'a, 'b>,
-    of: PhantomData<(S, R)>,
+    of: PhantomData<(I, S, R)>,
 }
 
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool> Work
-    for EpochsOfGroups<'_, '_, S, R, SLOTS, SPARSE>
+impl<I: Square, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool> Work
+    for EpochsOfGroups<'_, '_, I, S, R, SLOTS, SPARSE>
 {
     type Output = Result<()>;
 
@@ -220,7 +220,7 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool> Work
         let Epochs { dataset, nonzeros, team, orders, last, stop } = self.epochs;
         let Team::Groups(groups) = team else { return Ok(()) };
         let rates = |member: &Member| rates(member, dataset);
-        let mut trainer = Groups::<S, R, SLOTS, SPARSE>::new(dataset, groups, rates, nonzeros);
+        let mut trainer = Groups::<S, R, SLOTS, SPARSE>::new::<I>(dataset, groups, rates, nonzeros);
         let members = groups.iter().map(Vec::len).sum();
         let mut losses = vec![0.0; if last { members } else { 0 }];
         trainer.train(orders, stop, &mut losses)?;

@@ -4,10 +4,13 @@
 //! update rule remembers of it: both ways go through memory in order, with the block's inputs, or
 //! their sums, in registers.
 
+use std::ptr::{null, null_mut};
+
+use super::group::Group;
 use super::rules::Rule;
 use super::simd::Simd;
+use super::steps::{Place, Routine, Row};
 use super::units::times_derivatives;
-use crate::network::Activation;
 
 /// Calls a function that is generic over a size of a block or tile.
 macro_rules! with_size {
@@ -46,105 +49,175 @@ pub(super) struct Cell<S, const SLOTS: usize> {
     pub(super) slots: [S; SLOTS],
 }
 
-/// `sums[j] = first[j] + Σ_i heard[i] · block[j, i]`, in the order of i, for so many outputs;
-/// `first` stands `stride` vectors apart.
-///
-/// # Safety
-/// `heard` points to `WIDTH` vectors, `block` to `outputs · WIDTH` cells, `first` and `sums` to
-/// `outputs` vectors, and `sums` to none of the others but, perhaps, `first`.
+/// A block's part of a layer's sums: `sums[j] = before[j] + Σ_i x[i] · block[j, i]`, in the order of i, where
+/// `before` are the biases for the `FIRST` block, else what the sums are so far.
+pub(super) struct Sums<const WIDTH: usize, const FIRST: bool>;
+
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-#[inline(always)]
-pub(super) unsafe fn add_sums<S: Simd, const SLOTS: usize, const WIDTH: usize>(
-    heard: *const S,
-    mut block: *const Cell<S, SLOTS>,
-    (mut first, stride): (*const S, usize),
-    mut sums: *mut S,
-    outputs: usize,
-) {
-    // SAFETY: as the caller has promised; the last step leaves pointers just past the end.
-    unsafe {
-        let x = heard.cast::<[S; WIDTH]>().read();
-        for _ in 0..outputs {
-            let mut total = first.read();
-            for i in 0..WIDTH {
-                total = x[i].mul_add((*block.add(i)).value, total);
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDTH: usize, const FIRST: bool>
+    Routine<Group<'_, S, R, SLOTS>> for Sums<WIDTH, FIRST>
+{
+    #[inline(always)]
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
+        let (cells, units) = (group.cells.as_ptr(), group.units.as_mut_ptr());
+        // SAFETY: the block and the biases are among the cells, `(outputs, WIDTH)` and `(outputs,)`; what the
+        // block hears, `(WIDTH,)`, and the layer's own units, `(outputs,)`, among the units, apart.
+        unsafe {
+            let (block, biases) = (cells.add(place.block), cells.add(place.biases));
+            let (x, sums) = (units.add(place.heard), units.add(place.units));
+            let x = x.cast::<[S; WIDTH]>().read();
+            for j in 0..place.outputs {
+                let mut total = if FIRST { (*biases.add(j)).value } else { sums.add(j).read() };
+                for i in 0..WIDTH {
+                    total = x[i].mul_add((*block.add(j * WIDTH + i)).value, total);
+                }
+                sums.add(j).write(total);
             }
-            sums.write(total);
-            (block, first, sums) = (block.add(WIDTH), first.wrapping_add(stride), sums.add(1));
         }
     }
 }
 
-/// What the way back through a layer needs.
-pub(super) struct Back<S, R, const SLOTS: usize> {
+/// What becomes of weights on the way back: with `UPDATE` they are updated, else their gradients are added up
+/// over a batch's rows; neither if they are `PLAIN`, whose updates are deferred. `PLAIN` groups have neither
+/// gradient nor mask.
+struct Changes<S, R, const SLOTS: usize, const UPDATE: bool, const PLAIN: bool> {
     /// The parameters of all layers.
-    pub(super) cells: *mut Cell<S, SLOTS>,
+    cells: *mut Cell<S, SLOTS>,
     /// Sums over earlier rows, shaped like the cells; null if there are none.
-    pub(super) gradient: *mut S,
+    gradient: *mut S,
     /// Lanes that are live, shaped like the cells; null if all are.
-    pub(super) mask: *const u32,
-    /// Those of the layer's outputs.
-    pub(super) deltas: *const S,
-    pub(super) outputs: usize,
-    /// What gave what the layer hears.
-    pub(super) activation: Activation,
-    pub(super) rule: R,
+    mask: *const u32,
+    rule: R,
 }
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Back<S, R, SLOTS> {
-    /// `back[i] = Σ_j block[j, i] · deltas[j]`, in the order of j, times the derivative of what gave
-    /// `heard[i]`, unless `back` is null; and the gradient, or with `UPDATE` the update, of each
-    /// weight, but neither if it is `PLAIN` without `UPDATE`. The block is the one at `start`; `heard` is
-    /// what its inputs gave. Without gradient and mask it is `PLAIN`.
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const UPDATE: bool, const PLAIN: bool>
+    Changes<S, R, SLOTS, UPDATE, PLAIN>
+{
+    #[inline(always)]
+    fn of(group: &mut Group<'_, S, R, SLOTS>) -> Self {
+        let Group { cells, gradient, mask, rule, .. } = group;
+        Self {
+            cells: cells.as_mut_ptr(),
+            gradient: if gradient.is_empty() { null_mut() } else { gradient.as_mut_ptr() },
+            mask: if mask.is_empty() { null() } else { mask.as_ptr() },
+            rule: *rule,
+        }
+    }
+
+    /// Changes the weight at a place by its gradient `x · delta`; `keep` is what remains of it after decay.
     ///
     /// # Safety
-    /// `heard` points to `WIDTH` vectors, `deltas` to `outputs`, `cells` to `start + outputs · WIDTH`
-    /// cells. `back` points to `WIDTH` vectors or is null, `gradient` and `mask` point to as many as
-    /// `cells` or are null. Nothing else refers to what `cells`, `gradient` and `back` point to, but
-    /// `heard` may be where `back` is.
+    /// The place is among the cells, and nothing refers to them, the gradient or the mask.
     #[inline(always)]
-    pub(super) unsafe fn block<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool>(
-        &self,
-        start: usize,
-        keep: S,
-        heard: *const S,
-        back: *mut S,
-    ) {
-        // SAFETY: as the caller has promised.
-        let x = unsafe { heard.cast::<[S; WIDTH]>().read() };
-        let mut total = [S::splat(0.0); WIDTH];
-        for j in 0..self.outputs {
-            // SAFETY: likewise.
-            let delta = unsafe { self.deltas.add(j).read() };
-            for i in 0..WIDTH {
-                let place = start + j * WIDTH + i;
-                // SAFETY: likewise.
-                let cell = unsafe { &mut *self.cells.add(place) };
-                total[i] = cell.value.mul_add(delta, total[i]);
-                let mut change = if PLAIN || self.gradient.is_null() {
-                    // As 0 + x·delta but for the sign of a zero, which `training` removes in the end.
-                    x[i].mul(delta)
-                } else {
-                    // SAFETY: likewise.
-                    let sum = unsafe { &mut *self.gradient.add(place) };
-                    let change = x[i].mul_add(delta, *sum);
-                    *sum = if UPDATE { S::splat(0.0) } else { change };
-                    change
-                };
-                if UPDATE {
-                    if !PLAIN && !self.mask.is_null() {
-                        // SAFETY: likewise.
-                        change = change.keep(unsafe { self.mask.add(place).read() });
-                    }
-                    cell.value = self.rule.update(cell.value, &mut cell.slots, change, keep);
+    unsafe fn change(&self, place: usize, x: S, delta: S, keep: S) {
+        if PLAIN && !UPDATE {
+            return;
+        }
+        let mut change = if PLAIN || self.gradient.is_null() {
+            // As 0 + x·delta but for the sign of a zero, which `training` removes in the end.
+            x.mul(delta)
+        } else {
+            // SAFETY: the gradient is shaped like the cells.
+            let sum = unsafe { &mut *self.gradient.add(place) };
+            let change = x.mul_add(delta, *sum);
+            *sum = if UPDATE { S::splat(0.0) } else { change };
+            change
+        };
+        if UPDATE {
+            if !PLAIN && !self.mask.is_null() {
+                // SAFETY: so is the mask.
+                change = change.keep(unsafe { self.mask.add(place).read() });
+            }
+            // SAFETY: as the caller has promised.
+            let cell = unsafe { &mut *self.cells.add(place) };
+            cell.value = self.rule.update(cell.value, &mut cell.slots, change, keep);
+        }
+    }
+}
+
+/// Where the deltas of a layer stand: of the network's outputs, and if updates are `DEFERRED` all, in
+/// `spare`, else in place of what the layer gave.
+#[inline(always)]
+pub(super) fn deltas<S, R, const SLOTS: usize, const DEFERRED: bool>(
+    group: &Group<'_, S, R, SLOTS>,
+    place: &Place,
+) -> *const S {
+    let all = if DEFERRED || place.last_layer { &group.spare } else { &group.units };
+    all.as_ptr().wrapping_add(place.units)
+}
+
+/// A block's part of the way back: what it hears gets `back[i] = Σ_j block[j, i] · deltas[j]`, in the order of
+/// j, times its derivative, unless the table gave it; and weights change by their gradients (see [`Changes`]).
+/// Deltas overwrite what they are of, but where updates are deferred, which need that: then they go to
+/// `spare`.
+pub(super) struct Back<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool>;
+
+#[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
+impl<
+    S: Simd,
+    R: Rule<S, SLOTS>,
+    const SLOTS: usize,
+    const WIDTH: usize,
+    const UPDATE: bool,
+    const PLAIN: bool,
+> Routine<Group<'_, S, R, SLOTS>> for Back<WIDTH, UPDATE, PLAIN>
+{
+    #[inline(always)]
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
+        let deferred = PLAIN && !UPDATE;
+        let (deltas, units, spare) = if deferred {
+            (
+                deltas::<_, _, _, true>(group, place),
+                group.units.as_mut_ptr(),
+                group.spare.as_mut_ptr(),
+            )
+        } else {
+            (deltas::<_, _, _, false>(group, place), group.units.as_mut_ptr(), null_mut())
+        };
+        let changes = Changes::<S, R, SLOTS, UPDATE, PLAIN>::of(group);
+        let keep = group.keep.0;
+        // SAFETY: the block is among the cells, `(outputs, WIDTH)`, as are the layer's deltas, `(outputs,)`,
+        // among all; what the block hears, `(WIDTH,)`, is among the units before them, and `spare` is shaped
+        // like those.
+        unsafe {
+            let heard = units.add(place.heard);
+            let x = heard.cast::<[S; WIDTH]>().read();
+            let mut total = [S::splat(0.0); WIDTH];
+            for j in 0..place.outputs {
+                let delta = deltas.add(j).read();
+                for i in 0..WIDTH {
+                    let weight = place.block + j * WIDTH + i;
+                    total[i] = (*changes.cells.add(weight)).value.mul_add(delta, total[i]);
+                    changes.change(weight, x[i], delta, keep);
                 }
             }
+            if !place.first_layer {
+                times_derivatives(place.before, &x, &mut total);
+                let to = if deferred { spare.add(place.heard) } else { heard };
+                to.cast::<[S; WIDTH]>().write(total);
+            }
         }
-        if !back.is_null() {
-            times_derivatives(self.activation, &x, &mut total);
-            // SAFETY: likewise.
-            unsafe { back.cast::<[S; WIDTH]>().write(total) };
+    }
+}
+
+/// What becomes of a layer's biases on the way back, which are weights of an input that is always 1.
+pub(super) struct BackBiases<const UPDATE: bool, const PLAIN: bool>;
+
+#[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const UPDATE: bool, const PLAIN: bool>
+    Routine<Group<'_, S, R, SLOTS>> for BackBiases<UPDATE, PLAIN>
+{
+    #[inline(always)]
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
+        let deltas = deltas::<_, _, _, false>(group, place);
+        let changes = Changes::<S, R, SLOTS, UPDATE, PLAIN>::of(group);
+        let (one, keep) = (S::splat(1.0), group.keep.1);
+        for j in 0..place.outputs {
+            // SAFETY: the biases are among the cells, `(outputs,)`, as are the layer's deltas among all.
+            unsafe {
+                changes.change(place.biases + j, one, deltas.add(j).read(), keep);
+            }
         }
     }
 }

@@ -14,99 +14,51 @@
 //!
 //! Until then a row's units and deltas are kept, so that a group has room for those of two rows.
 
-use super::blocks::{Cell, with_width};
 use super::group::Group;
 use super::rules::Rule;
 use super::simd::Simd;
+use super::steps::{Place, Routine, Row};
 
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'_, S, R, SLOTS> {
+impl<S, R, const SLOTS: usize> Group<'_, S, R, SLOTS> {
     /// Keeps what a row has left whose updates are deferred.
     #[inline(always)]
     pub(super) fn defer(&mut self) {
         std::mem::swap(&mut self.units, &mut self.spare);
     }
-
-    /// A layer's weighted sums, by weights that are updated first from the row before.
-    #[inline(always)]
-    pub(super) fn update_and_add_sums(&mut self, index: usize) {
-        let layer = &self.layers[index];
-        let (cells, units) = (self.cells.as_mut_ptr(), self.units.as_mut_ptr());
-        let sums = self.sums.as_mut_ptr();
-        // SAFETY: `layers` has laid out cells and units, of which there are as many, one after another;
-        // `spare` is as large as `units`, `sums` as the widest layer, and all four are vectors of their
-        // own. What the layer heard for the row before stands in `spare`, its deltas where it is to
-        // write now: each is read before a sum takes its place, with the last block.
-        #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-        unsafe {
-            let (x, own) = (units.add(layer.heard).cast_const(), units.add(layer.units));
-            let before = Deferred {
-                heard: self.spare.as_ptr().add(layer.heard),
-                deltas: own.cast_const(),
-                outputs: layer.outputs,
-                rule: self.rule,
-                keep: self.keep,
-                biases: cells.add(layer.biases),
-            };
-            for block in &layer.blocks {
-                let last = block.input + block.width == layer.inputs;
-                let sums = (sums.cast_const(), if last { own } else { sums });
-                let cells = cells.add(block.start);
-                if block.input == 0 {
-                    with_width!(S, block.width, WIDTH =>
-                        before.add_sums::<WIDTH, true>(cells, block.input, x, sums));
-                } else {
-                    with_width!(S, block.width, WIDTH =>
-                        before.add_sums::<WIDTH, false>(cells, block.input, x, sums));
-                }
-            }
-        }
-    }
 }
 
-/// A layer's update from the row before.
-struct Deferred<S, R, const SLOTS: usize> {
-    /// What the layer's inputs gave.
-    heard: *const S,
-    /// Its outputs' deltas.
-    deltas: *const S,
-    outputs: usize,
-    rule: R,
-    /// As the group's.
-    keep: (S, S),
-    /// Its outputs' biases.
-    biases: *mut Cell<S, SLOTS>,
-}
+/// A block's part of a layer's sums, by weights that are updated first from the row before:
+/// `sums[j] = before[j] + Σ_i x[i] · block[j, i]`, in the order of i, where `before` are the biases for the
+/// `FIRST` block, which are updated as well (in a loop of their own they took small networks 2 to 4 % longer),
+/// else what the sums are so far.
+pub(super) struct UpdatedSums<const WIDTH: usize, const FIRST: bool>;
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Deferred<S, R, SLOTS> {
-    /// Updates a block, `(outputs, WIDTH)`, whose first input is `input`, and adds up
-    /// `to[j] = before[j] + Σ_i x[i] · block[j, i]`, in the order of i: `x` is what the layer hears now, and
-    /// `before` are `sums`, or for the `FIRST` block the biases, which are updated as well. In a loop of
-    /// their own they took small networks 2 to 4 % longer.
-    ///
-    /// A bias's gradient is its delta, which `blocks` multiplies by 1.
-    ///
-    /// # Safety
-    /// `heard` and `x` point to `input + WIDTH` vectors, `deltas`, `to` and unless it is `FIRST` `sums` to
-    /// `outputs`, `biases` to `outputs` cells and `block` to `outputs · WIDTH` others. Nothing else refers
-    /// to what is written, but `to` may be where `sums` or `deltas` are.
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDTH: usize, const FIRST: bool>
+    Routine<Group<'_, S, R, SLOTS>> for UpdatedSums<WIDTH, FIRST>
+{
     #[inline(always)]
-    unsafe fn add_sums<const WIDTH: usize, const FIRST: bool>(
-        &self,
-        block: *mut Cell<S, SLOTS>,
-        input: usize,
-        x: *const S,
-        (sums, to): (*const S, *mut S),
-    ) {
-        // SAFETY: as the caller has promised.
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
+        let (cells, units, sums) =
+            (group.cells.as_mut_ptr(), group.units.as_mut_ptr(), group.sums.as_mut_ptr());
+        let (before, rule, keep) = (group.spare.as_ptr(), group.rule, group.keep);
+        // SAFETY: the block and the biases are among the cells, `(outputs, WIDTH)` and `(outputs,)`; what the
+        // block hears, `(WIDTH,)`, and the layer's own units, `(outputs,)`, among the units, apart; `spare` is
+        // as large, `sums` as the widest layer, and all four are vectors of their own. What the block heard
+        // for the row before stands in `spare`, the layer's deltas where its units will: each is read before
+        // a sum takes its place, with the last block.
         unsafe {
-            let heard = self.heard.add(input).cast::<[S; WIDTH]>().read();
-            let x = x.add(input).cast::<[S; WIDTH]>().read();
-            for j in 0..self.outputs {
-                let delta = self.deltas.add(j).read();
+            let (block, biases) = (cells.add(place.block), cells.add(place.biases));
+            let own = units.add(place.units);
+            let to = if place.last_block { own } else { sums };
+            let heard = before.add(place.heard).cast::<[S; WIDTH]>().read();
+            let x = units.add(place.heard).cast::<[S; WIDTH]>().read();
+            for j in 0..place.outputs {
+                let delta = own.add(j).read();
                 let mut total = if FIRST {
-                    let bias = &mut *self.biases.add(j);
-                    bias.value = self.rule.update(bias.value, &mut bias.slots, delta, self.keep.1);
+                    // A bias's gradient is its delta, which `blocks` multiplies by 1.
+                    let bias = &mut *biases.add(j);
+                    bias.value = rule.update(bias.value, &mut bias.slots, delta, keep.1);
                     bias.value
                 } else {
                     sums.add(j).read()
@@ -114,7 +66,7 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Deferred<S, R, SLOTS> {
                 for i in 0..WIDTH {
                     let cell = &mut *block.add(j * WIDTH + i);
                     let change = heard[i].mul(delta);
-                    cell.value = self.rule.update(cell.value, &mut cell.slots, change, self.keep.0);
+                    cell.value = rule.update(cell.value, &mut cell.slots, change, keep.0);
                     total = x[i].mul_add(cell.value, total);
                 }
                 to.add(j).write(total);

@@ -9,7 +9,7 @@
 //!
 //! The textbook's algorithm: forward; the output's gradient goes back as `d = W·d` times the
 //! derivative; each weight's gradient is `x·d`, summed over the rows of a batch; then the update.
-//! Seven things make it fast:
+//! Eight things make it fast:
 //!
 //! 1. Weights stand in the order in which both ways need them (see `layout` and `blocks`).
 //! 2. With the batch's last row a weight is updated where the backward pass has just loaded it.
@@ -19,20 +19,18 @@
 //!    layer's exponentials, there are the next one's sums to do.
 //! 5. Where the table has many zeros, the first layer passes over them (see `zeros`).
 //! 6. Where a batch is one row, updates are deferred to the next row's way forward (see `deferred`).
-//! 7. Else a unit's delta stands where what it gave did: where weights and velocities fill the nearest cache
+//! 7. What there is to do with a row is found out once, not at each row (see `steps`).
+//! 8. Where updates are not deferred, a unit's delta stands where what it gave did: where weights and velocities fill the nearest cache
 //!    as it is, each line that they lose to others is fetched and written back at every row (8 % of
 //!    four layers of ten on an Intel Xeon).
 
-use std::ptr::{null, null_mut};
-
-use super::ahead::{Heard, Nonzeros};
-use super::blocks::{Back, Cell, add_sums, with_width};
+use super::ahead::Nonzeros;
+use super::blocks::Cell;
 use super::layout::{Layer, layers, places};
 use super::loss::{output_gradient, row_losses};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
-use super::units::activate_members;
-use super::zeros::{add_heard, update_heard};
+use super::steps::{Place, Routine, Row};
 use crate::dataset::Dataset;
 use crate::member::Member;
 use crate::network::Network;
@@ -54,7 +52,7 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
     pub(super) mask: Vec<u32>,
     /// Sums over the rows of a batch but the last, shaped like the parameters; empty if a batch is
     /// one row.
-    gradient: Vec<S>,
+    pub(super) gradient: Vec<S>,
     /// What all units give, the inputs first. On the way back, once a layer has no more need of what it
     /// heard, that makes way for its deltas: the loss's derivative by those units' weighted sums, times
     /// the update's factor.
@@ -65,7 +63,11 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
     pub(super) spare: Vec<S>,
     /// A layer's sums over the inputs of some of its blocks.
     pub(super) sums: Vec<S>,
+    /// For each unit the lanes whose members have it.
+    pub(super) present: Vec<u32>,
     targets: Vec<S>,
+    /// Each member's sum of a batch's losses.
+    pub(super) losses: Vec<f64>,
     /// The factor for a batch of so many rows.
     factor: (usize, S),
 }
@@ -108,7 +110,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             units: zeros(units),
             spare: zeros(units),
             sums: zeros(layers.iter().map(|layer| layer.outputs).max().unwrap_or(0)),
+            present: present(&layers, units),
             targets: zeros(dataset.n_outputs()),
+            losses: vec![0.0; members.len()],
             factor: (0, zero),
             layers,
             rates,
@@ -184,151 +188,64 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
             self.factor = (rows, R::factor(&self.rates, rows as f64));
         }
     }
+}
 
-    /// Hears a row's targets, and its inputs unless it passes over some.
+/// For each of so many units the lanes whose members have it.
+fn present(layers: &[Layer], units: usize) -> Vec<u32> {
+    let mut all = vec![u32::MAX; units];
+    for layer in layers {
+        all[layer.units..][..layer.present.len()].copy_from_slice(&layer.present);
+    }
+    all
+}
+
+/// Hears a row's targets, and its inputs unless it passes over some.
+pub(super) struct Hear;
+
+#[allow(unsafe_code, reason = "kernel file")]
+impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Hear {
     #[inline(always)]
-    pub(super) fn hear(&mut self, row: u32) {
-        for (target, &t) in self.targets.iter_mut().zip(self.dataset.target(row)) {
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, _place: &Place, row: &Row<'_>) {
+        for (target, &t) in group.targets.iter_mut().zip(row.targets) {
             *target = S::splat(t);
         }
-        if self.sparse {
-            return;
-        }
-        for (unit, &x) in self.units.iter_mut().zip(self.dataset.input(row)) {
-            *unit = S::splat(x);
-        }
-    }
-
-    /// A layer's way forward; of the first one, if it passes over zeros, from the inputs `heard`. If its
-    /// update from the row before was `deferred`, it is made on the way.
-    #[inline(always)]
-    pub(super) fn forward(&mut self, index: usize, heard: Option<&[Heard]>, deferred: bool) {
-        if deferred {
-            self.update_and_add_sums(index);
-        } else {
-            self.add_sums(index, heard);
-        }
-        let layer = &self.layers[index];
-        let own = &mut self.units[layer.units..][..layer.outputs];
-        activate_members(layer.activation, own, &layer.present);
-    }
-
-    /// A layer's weighted sums.
-    #[inline(always)]
-    fn add_sums(&mut self, index: usize, heard: Option<&[Heard]>) {
-        let layer = &self.layers[index];
-        let (cells, units) = (self.cells.as_ptr(), self.units.as_mut_ptr());
-        // SAFETY: `layers` has laid out cells and units, of which there are as many (`new` has
-        // asserted that the table is as wide as the network), one after another; what a layer
-        // hears comes before what it gives. A cell begins with its value (`repr(C)`). A sparse
-        // group's first layer has the first cells, in blocks of one input, and `new` has asserted
-        // that the inputs heard are the table's.
-        #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-        unsafe {
-            let (biases, own) = (cells.add(layer.biases), units.add(layer.units));
-            match heard {
-                Some(heard) if index == 0 && self.sparse => {
-                    add_heard::<S, SLOTS>(heard, cells, biases, own, layer.outputs);
-                }
-                _ => {
-                    let mut first = (biases.cast::<S>(), 1 + SLOTS);
-                    for block in &layer.blocks {
-                        let heard = units.add(layer.heard + block.input).cast_const();
-                        let cells = cells.add(block.start);
-                        with_width!(S, block.width, WIDTH =>
-                            add_sums::<S, SLOTS, WIDTH>(heard, cells, first, own, layer.outputs));
-                        first = (own.cast_const(), 1);
-                    }
-                }
+        if !group.sparse {
+            for (unit, &x) in group.units.iter_mut().zip(row.inputs) {
+                *unit = S::splat(x);
             }
         }
     }
+}
 
-    /// Adds a row's loss to each member's total.
+/// Adds a row's loss to each member's.
+pub(super) struct Losses;
+
+#[allow(unsafe_code, reason = "kernel file")]
+impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Losses {
     #[inline(always)]
-    pub(super) fn add_losses(&self, row: u32, totals: &mut [f64]) {
-        let outputs = &self.units[self.units.len() - self.targets.len()..];
-        let objective = self.dataset.objective();
-        let losses = row_losses(objective, outputs, &self.targets, (0, 1), totals.len());
-        let weight = f64::from(self.dataset.weight(row));
-        for (total, loss) in totals.iter_mut().zip(losses) {
-            *total += weight * loss;
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
+        let (outputs, members) = (&group.units[place.units..], group.losses.len());
+        let objective = group.dataset.objective();
+        let losses = row_losses(objective, outputs, &group.targets, (0, 1), members);
+        for (sum, loss) in group.losses.iter_mut().zip(losses) {
+            *sum += f64::from(row.weight) * loss;
         }
     }
+}
 
-    /// The loss's derivative for the row heard.
+/// The loss's derivative for the row heard.
+pub(super) struct OutputGradient;
+
+#[allow(unsafe_code, reason = "kernel file")]
+impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for OutputGradient {
     #[inline(always)]
-    pub(super) fn output_gradient(&mut self, row: u32) {
-        let outputs = self.units.len() - self.targets.len();
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
         output_gradient(
-            self.dataset.objective(),
-            &self.units[outputs..],
-            &self.targets,
-            &[self.factor.1.mul(S::splat(self.dataset.weight(row)))],
-            &mut self.spare[outputs..],
+            group.dataset.objective(),
+            &group.units[place.units..],
+            &group.targets,
+            &[group.factor.1.mul(S::splat(row.weight))],
+            &mut group.spare[place.units..],
         );
-    }
-
-    /// Takes a layer's deltas back to what it heard. The last layer comes first, and each comes once
-    /// after a way `forward`. A `PLAIN` group has neither mask nor earlier rows. There are three ways:
-    /// - With `UPDATE` each weight is updated, and deltas overwrite what the layer heard; the first
-    ///   layer's weights of the inputs that are `heard`, if it is told, as often as they are due.
-    /// - Without, the same, but each weight's gradient is added to.
-    /// - `PLAIN` without `UPDATE`: updates are deferred, and deltas go to `spare`.
-    #[inline(always)]
-    pub(super) fn backward<const UPDATE: bool, const PLAIN: bool>(
-        &mut self,
-        index: usize,
-        heard: Option<&[Heard]>,
-    ) {
-        let layer = &self.layers[index];
-        let gradient = &mut self.gradient;
-        let (units, spare) = (self.units.as_mut_ptr(), self.spare.as_mut_ptr());
-        let deferred = PLAIN && !UPDATE;
-        if deferred && index == 0 {
-            return;
-        }
-        let last = index + 1 == self.layers.len();
-        // Where deltas stand, but for the outputs'.
-        let room = if deferred { spare } else { units };
-        // SAFETY: `layers` has laid out cells and units, of which there are as many, one after
-        // another; gradient and mask are shaped like the cells, `spare` like the units. A layer's
-        // deltas are where the layer after it has written them, or `output_gradient`: behind what it
-        // hears, which is all that is written here. For a sparse group's first layer as in `add_sums`.
-        #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-        unsafe {
-            let back = Back {
-                cells: self.cells.as_mut_ptr(),
-                gradient: if gradient.is_empty() { null_mut() } else { gradient.as_mut_ptr() },
-                mask: if self.mask.is_empty() { null() } else { self.mask.as_ptr() },
-                deltas: if last { spare } else { room }.add(layer.units).cast_const(),
-                outputs: layer.outputs,
-                activation: self.layers[index.saturating_sub(1)].activation,
-                rule: self.rule,
-            };
-            match heard {
-                Some(heard) if PLAIN && index == 0 && self.sparse => {
-                    update_heard(&back, self.keep.0, heard);
-                }
-                _ => {
-                    for block in &layer.blocks {
-                        let place = layer.heard + block.input;
-                        let heard = units.add(place).cast_const();
-                        // The table hears nothing back.
-                        let to = if index > 0 { room.add(place) } else { null_mut() };
-                        with_width!(S, block.width, WIDTH =>
-                            back.block::<WIDTH, UPDATE, PLAIN>(
-                                block.start, self.keep.0, heard, to));
-                    }
-                }
-            }
-            if deferred {
-                return;
-            }
-            // The biases are a block whose one input is 1.
-            let one = S::splat(1.0);
-            let (heard, nobody) = (&raw const one, null_mut());
-            back.block::<1, UPDATE, PLAIN>(layer.biases, self.keep.1, heard, nobody);
-        }
     }
 }

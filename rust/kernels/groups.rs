@@ -9,7 +9,8 @@ use super::ahead::{Ahead, Nonzeros};
 use super::group::Group;
 use super::machine::NEAR;
 use super::rules::{Rates, Rule};
-use super::simd::{Simd, prefetch_row};
+use super::simd::{Simd, Square, prefetch_row};
+use super::steps::{Row, Ways};
 use super::{Orders, unless_stopped};
 use crate::dataset::Dataset;
 use crate::error::Result;
@@ -30,29 +31,21 @@ enum Defer {
 /// are `SPARSE`, they are plain, and the first layer of some passes over zeros.
 pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
     in_step: Vec<Group<'a, S, R, SLOTS>>,
+    ways: Ways<Group<'a, S, R, SLOTS>>,
     dataset: &'a Dataset,
-    layers: usize,
-    /// Whether no group has a mask, and a batch is one row.
-    plain: bool,
     defer: Defer,
     /// Whether the updates of the row before are still to be made.
     deferred: bool,
     /// What the rows to come hear, of sparse groups.
     ahead: Option<Ahead<'a>>,
-    /// Each member's sum of a batch's losses.
-    totals: Vec<f64>,
 }
 
 impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
     Groups<'a, S, R, SLOTS, SPARSE>
 {
-    /// Whether updates may be deferred, where a batch is one row and nothing is masked: who passes over
-    /// zeros makes several rows' updates at once as it is. For others that code is not compiled.
-    const DEFERS: bool = R::STEADY && !SPARSE;
-
     /// Groups of at most `S::LANES` members each, in training by these rates.
     #[inline(always)]
-    pub(crate) fn new(
+    pub(crate) fn new<I: Square>(
         dataset: &'a Dataset,
         groups: &[Vec<&mut Member>],
         rates: impl Fn(&Member) -> Rates,
@@ -68,7 +61,8 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         let plain = batch_size == 1 && own.iter().all(|group| group.mask.is_empty());
         assert!(!SPARSE || plain && R::STEADY);
         let size: usize = own.iter().map(Group::size).sum();
-        let defer = match plain && Self::DEFERS {
+        // Who passes over zeros makes several rows' updates at once as it is.
+        let defer = match !SPARSE && R::STEADY && plain {
             true if size <= NEAR => Defer::All,
             true => Defer::EveryOther,
             false => Defer::None,
@@ -77,10 +71,14 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
             dataset,
             defer,
             deferred: false,
-            layers: own.first().map_or(0, |group| group.layers.len()),
-            plain,
             ahead: nonzeros.map(|nonzeros| Ahead::new(dataset, nonzeros)),
-            totals: vec![0.0; groups.iter().map(Vec::len).sum()],
+            ways: if SPARSE {
+                Ways::new::<I, true, false>(&own)
+            } else if R::STEADY && plain {
+                Ways::new::<I, true, true>(&own)
+            } else {
+                Ways::new::<I, false, false>(&own)
+            },
             in_step: own,
         }
     }
@@ -90,46 +88,6 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
     pub(crate) fn finish(self, groups: &mut [Vec<&mut Member>]) {
         for (group, members) in self.in_step.into_iter().zip(groups) {
             group.finish(members);
-        }
-    }
-
-    /// A row's way forward through all layers.
-    #[inline(always)]
-    fn forward(&mut self, row: u32) {
-        let ahead = if SPARSE { self.ahead.as_ref() } else { None };
-        let heard = ahead.map(Ahead::row);
-        for group in &mut self.in_step {
-            group.hear(row);
-        }
-        for layer in 0..self.layers {
-            for group in &mut self.in_step {
-                group.forward(layer, heard, Self::DEFERS && self.deferred);
-            }
-        }
-    }
-
-    /// A row's way back through all layers.
-    #[inline(always)]
-    fn backward<const UPDATE: bool, const PLAIN: bool>(&mut self) {
-        let ahead = if SPARSE { self.ahead.as_mut() } else { None };
-        let heard = ahead.as_ref().map(|ahead| ahead.row());
-        for layer in (0..self.layers).rev() {
-            for group in &mut self.in_step {
-                group.backward::<UPDATE, PLAIN>(layer, heard);
-            }
-        }
-        if let Some(ahead) = ahead {
-            ahead.pass();
-        }
-    }
-
-    #[inline(always)]
-    fn add_losses(&mut self, row: u32) {
-        let mut totals = &mut self.totals[..];
-        for group in &self.in_step {
-            let (own, rest) = totals.split_at_mut(group.rates.len());
-            group.add_losses(row, own);
-            totals = rest;
         }
     }
 
@@ -173,12 +131,15 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
             if let Some(&soon) = batch.get(index + 1).or(next) {
                 prefetch_row(self.dataset, soon);
             }
-            self.forward(row);
+            let [inputs, targets, weight] = self.dataset.row(row);
+            let heard = self.ahead.as_ref().map_or(&[][..], Ahead::row);
+            let heard = Row { inputs, targets, weight: weight[0], heard };
+            let Ways { forward, updating_forward, losses: losses_of_row, back, updating_back } =
+                &self.ways;
+            let forward = if self.deferred { updating_forward } else { forward };
+            forward.take(&mut self.in_step, &heard);
             if !losses.is_empty() {
-                self.add_losses(row);
-            }
-            for group in &mut self.in_step {
-                group.output_gradient(row);
+                losses_of_row.take(&mut self.in_step, &heard);
             }
             // None are left when the members are given back.
             self.deferred = next.is_some()
@@ -187,20 +148,18 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
                     Defer::EveryOther => !self.deferred,
                     Defer::All => true,
                 };
-            if Self::DEFERS && self.deferred {
-                self.backward::<false, true>();
-                for group in &mut self.in_step {
-                    group.defer();
-                }
-            } else if SPARSE || R::STEADY && self.plain {
-                self.backward::<true, true>();
-            } else if index + 1 < batch.len() {
-                self.backward::<false, false>();
-            } else {
-                self.backward::<true, false>();
+            let more_of_batch = index + 1 < batch.len();
+            let back = if self.deferred || more_of_batch { back } else { updating_back };
+            back.take(&mut self.in_step, &heard);
+            if self.deferred {
+                self.in_step.iter_mut().for_each(Group::defer);
+            }
+            if let Some(ahead) = &mut self.ahead {
+                ahead.pass();
             }
         }
-        for (loss, total) in losses.iter_mut().zip(&mut self.totals) {
+        let totals = self.in_step.iter_mut().flat_map(|group| &mut group.losses);
+        for (loss, total) in losses.iter_mut().zip(totals) {
             *loss += std::mem::take(total);
         }
     }

@@ -14,11 +14,12 @@
 //!
 //! Weights stand as in blocks of one input: `(inputs, outputs)`.
 
-use super::ahead::Heard;
-use super::blocks::{Back, Cell, with_size};
+use super::blocks::{Cell, deltas, with_size};
+use super::group::Group;
 use super::layout::evenly;
 use super::rules::Rule;
 use super::simd::Simd;
+use super::steps::{Place, Routine, Row};
 
 /// Some of a first layer's outputs, side by side.
 #[derive(Clone, Copy)]
@@ -38,113 +39,110 @@ impl Tile {
     }
 }
 
-/// `sums[j] = biases[j] + Σ_i x[i] · weights[i, j]`, in the order of i, over the inputs heard, for
-/// all outputs.
-///
-/// # Safety
-/// `weights` points to `(inputs, outputs)` cells, `heard` names inputs of those; `biases` points to
-/// `(outputs,)` cells, `sums` to as many vectors, and to none of the others.
+/// A layer's sums over the inputs heard: `sums[j] = biases[j] + Σ_i x[i] · weights[i, j]`, in the order of i.
+pub(super) struct SumsOfHeard;
+
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-#[inline(always)]
-pub(super) unsafe fn add_heard<S: Simd, const SLOTS: usize>(
-    heard: &[Heard],
-    weights: *const Cell<S, SLOTS>,
-    biases: *const Cell<S, SLOTS>,
-    sums: *mut S,
-    outputs: usize,
-) {
-    let mut tile = Tile { output: 0, outputs };
-    while tile.width::<S>() > 0 {
-        // SAFETY: as the caller has promised; the tile ends with the outputs.
-        with_size!(tile.width::<S>(), WIDTH => unsafe {
-            add_tile::<S, SLOTS, WIDTH>(heard, weights, biases, sums, tile);
-        });
-        tile.output += tile.width::<S>();
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>>
+    for SumsOfHeard
+{
+    #[inline(always)]
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
+        let mut tile = Tile { output: 0, outputs: place.outputs };
+        while tile.width::<S>() > 0 {
+            // SAFETY: as the caller has promised; the tile ends with the outputs.
+            with_size!(tile.width::<S>(), WIDTH => unsafe {
+                add_tile::<S, R, SLOTS, WIDTH>(group, place, row, tile);
+            });
+            tile.output += tile.width::<S>();
+        }
     }
 }
 
-/// [`add_heard`] for one tile.
+/// [`SumsOfHeard`] for one tile.
 ///
 /// # Safety
 /// As there; the tile is within the outputs.
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
 #[inline(always)]
-unsafe fn add_tile<S: Simd, const SLOTS: usize, const WIDTH: usize>(
-    heard: &[Heard],
-    weights: *const Cell<S, SLOTS>,
-    biases: *const Cell<S, SLOTS>,
-    sums: *mut S,
+unsafe fn add_tile<S: Simd, R, const SLOTS: usize, const WIDTH: usize>(
+    group: &mut Group<'_, S, R, SLOTS>,
+    place: &Place,
+    row: &Row<'_>,
     tile: Tile,
 ) {
-    // SAFETY: as the caller has promised.
+    let (cells, units) = (group.cells.as_ptr(), group.units.as_mut_ptr());
+    // SAFETY: the first cells are the weights, `(inputs, outputs)`, where inputs are the table's, as the rows
+    // hear; the biases are among them, `(outputs,)`, the layer's units, `(outputs,)`, among the units.
     unsafe {
         let mut total = [S::splat(0.0); WIDTH];
         for j in 0..WIDTH {
-            total[j] = (*biases.add(tile.output + j)).value;
+            total[j] = (*cells.add(place.biases + tile.output + j)).value;
         }
-        for one in heard {
+        for one in row.heard {
             let x = S::splat(one.x);
-            let weights = weights.add(one.input as usize * tile.outputs + tile.output);
+            let weights = cells.add(one.input as usize * tile.outputs + tile.output);
             for j in 0..WIDTH {
                 total[j] = x.mul_add((*weights.add(j)).value, total[j]);
             }
         }
-        sums.add(tile.output).cast::<[S; WIDTH]>().write(total);
+        units.add(place.units + tile.output).cast::<[S; WIDTH]>().write(total);
     }
 }
 
 /// Updates the weights of the inputs that a row hears, then as often as the rows after it do without
 /// them. The rule's update must be the same at every step, and no weight masked.
-///
-/// # Safety
-/// The first of `back`'s cells are `(inputs, outputs)` weights, to which nothing else refers; `heard`
-/// names inputs of those; `back`'s deltas are `(outputs,)`.
+pub(super) struct UpdateHeard;
+
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-#[inline(always)]
-pub(super) unsafe fn update_heard<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize>(
-    back: &Back<S, R, SLOTS>,
-    keep: S,
-    heard: &[Heard],
-) {
-    let mut tile = Tile { output: 0, outputs: back.outputs };
-    while tile.width::<S>() > 0 {
-        // SAFETY: as the caller has promised; the tile ends with the outputs.
-        with_size!(tile.width::<S>(), WIDTH => unsafe {
-            update_tile::<S, R, SLOTS, WIDTH>(back, keep, heard, tile);
-        });
-        tile.output += tile.width::<S>();
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>>
+    for UpdateHeard
+{
+    #[inline(always)]
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
+        let mut tile = Tile { output: 0, outputs: place.outputs };
+        while tile.width::<S>() > 0 {
+            // SAFETY: as the caller has promised; the tile ends with the outputs.
+            with_size!(tile.width::<S>(), WIDTH => unsafe {
+                update_tile::<S, R, SLOTS, WIDTH>(group, place, row, tile);
+            });
+            tile.output += tile.width::<S>();
+        }
     }
 }
 
-/// [`update_heard`] for one tile.
+/// [`UpdateHeard`] for one tile.
 ///
 /// # Safety
 /// As there; the tile is within the outputs.
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
 #[inline(always)]
 unsafe fn update_tile<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDTH: usize>(
-    back: &Back<S, R, SLOTS>,
-    keep: S,
-    heard: &[Heard],
+    group: &mut Group<'_, S, R, SLOTS>,
+    place: &Place,
+    row: &Row<'_>,
     tile: Tile,
 ) {
-    let zero = S::splat(0.0);
-    for one in heard {
+    let deltas = deltas::<_, _, _, false>(group, place);
+    let (rule, keep, zero) = (group.rule, group.keep.0, S::splat(0.0));
+    for one in row.heard {
         let start = one.input as usize * tile.outputs + tile.output;
-        // SAFETY: as the caller has promised.
-        let cells = unsafe { back.cells.add(start).cast::<[Cell<S, SLOTS>; WIDTH]>() };
+        // SAFETY: the first cells are the weights, `(inputs, outputs)`, where inputs are the table's, as the
+        // rows hear.
+        let cells =
+            unsafe { group.cells.as_mut_ptr().add(start).cast::<[Cell<S, SLOTS>; WIDTH]>() };
         // SAFETY: likewise.
         let mut own = unsafe { cells.read() };
         let x = S::splat(one.x);
         for j in 0..WIDTH {
-            // SAFETY: likewise.
-            let delta = unsafe { back.deltas.add(tile.output + j).read() };
+            // SAFETY: the layer's deltas are `(outputs,)`.
+            let delta = unsafe { deltas.add(tile.output + j).read() };
             let Cell { value, slots } = &mut own[j];
-            *value = back.rule.update(*value, slots, x.mul(delta), keep);
+            *value = rule.update(*value, slots, x.mul(delta), keep);
         }
         for _ in 0..one.rest {
             for Cell { value, slots } in &mut own {
-                *value = back.rule.update(*value, slots, zero, keep);
+                *value = rule.update(*value, slots, zero, keep);
             }
         }
         // SAFETY: likewise.

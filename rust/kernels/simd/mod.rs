@@ -12,6 +12,7 @@ pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
+use super::steps::{Routine, Run};
 use crate::dataset::Dataset;
 
 /// The most lanes that a vector has.
@@ -79,6 +80,8 @@ pub(crate) trait Square: Simd {
     /// Does some work in a function of its own, compiled with this type's instructions: a compiler is
     /// at its best, and quickest, where functions are small.
     fn apart<T: Work>(work: T) -> T::Output;
+    /// A routine as a function of its own, compiled with this type's instructions, likewise.
+    fn compiled<T: Routine<G>, G>() -> Run<G>;
 }
 
 /// Work for [`Square::apart`]; `run` must be `#[inline(always)]`, as must be whatever it calls.

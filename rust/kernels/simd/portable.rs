@@ -1,6 +1,7 @@
 //! Vectors for any target: arrays, whose lanes the compiler puts together into what the target has.
 
 use super::{Simd, Square, Work};
+use crate::kernels::steps::{Routine, Run};
 
 /// Eight numbers.
 #[derive(Clone, Copy)]
@@ -117,6 +118,10 @@ impl Square for Portable {
     #[inline(never)]
     fn apart<T: Work>(work: T) -> T::Output {
         work.run()
+    }
+
+    fn compiled<T: Routine<G>, G>() -> Run<G> {
+        T::run
     }
 
     #[inline(always)]

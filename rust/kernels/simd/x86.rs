@@ -23,6 +23,7 @@ use std::arch::x86_64::{
 };
 
 use super::{Simd, Square, Work};
+use crate::kernels::steps::{Place, Routine, Row, Run};
 
 /// Eight numbers, with AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -135,6 +136,15 @@ impl Square for Avx2 {
             work.run()
         }
         unsafe { run(work) }
+    }
+
+    #[inline(always)]
+    fn compiled<T: Routine<G>, G>() -> Run<G> {
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn run<T: Routine<G>, G>(group: &mut G, place: &Place, row: &Row<'_>) {
+            unsafe { T::run(group, place, row) }
+        }
+        run::<T, G>
     }
 
     #[inline(always)]
@@ -267,6 +277,15 @@ impl Square for Avx512 {
             work.run()
         }
         unsafe { run(work) }
+    }
+
+    #[inline(always)]
+    fn compiled<T: Routine<G>, G>() -> Run<G> {
+        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+        unsafe fn run<T: Routine<G>, G>(group: &mut G, place: &Place, row: &Row<'_>) {
+            unsafe { T::run(group, place, row) }
+        }
+        run::<T, G>
     }
 
     #[inline(always)]

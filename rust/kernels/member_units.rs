@@ -1,0 +1,219 @@
+//! What side-by-side members' units give for their weighted sums, as steps of a row's way (see `steps`): one
+//! vector has one unit of all members.
+
+use super::group::Group;
+use super::simd::Simd;
+use super::steps::{Place, Routine, Row};
+use super::units::{activate, exp, sigmoid, softmax, tanh};
+use crate::network::Activation;
+
+/// What so many of side-by-side members' units give for their sums, sigmoids or, if `TANH`, tanh's; where
+/// `SOME` members lack some, those give 0, which is made sure of at once: in a way of its own through the units
+/// it took the paper's populations 2 % longer.
+pub(super) struct Sigmoids<const TANH: bool, const COUNT: usize, const SOME: bool>;
+
+#[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
+impl<S: Simd, R, const SLOTS: usize, const TANH: bool, const COUNT: usize, const SOME: bool>
+    Routine<Group<'_, S, R, SLOTS>> for Sigmoids<TANH, COUNT, SOME>
+{
+    #[inline(always)]
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
+        let (units, present) = (group.units.as_mut_ptr(), group.present.as_ptr());
+        // SAFETY: the units, `(COUNT,)`, are among all, and shaped alike is who has them.
+        let (units, present) = unsafe {
+            let present = &*present.add(place.units).cast::<[u32; COUNT]>();
+            (&mut *units.add(place.units).cast::<[S; COUNT]>(), present)
+        };
+        sigmoids::<S, TANH, COUNT>(units, if SOME { Some(present) } else { None });
+    }
+}
+
+/// Sigmoids or tanh's, or 0 where only some have a unit and a lane is none of `present`.
+#[inline(always)]
+fn sigmoids<S: Simd, const TANH: bool, const COUNT: usize>(
+    units: &mut [S; COUNT],
+    present: Option<&[u32; COUNT]>,
+) {
+    if TANH {
+        tanh(units);
+    } else {
+        sigmoid(units);
+    }
+    if let Some(present) = present {
+        for i in 0..COUNT {
+            units[i] = units[i].keep(present[i]);
+        }
+    }
+}
+
+/// What a layer of side-by-side members' other units give for their sums, softmax for outputs alone, of which
+/// nobody lacks any.
+pub(super) struct Activate<const SOME: bool>;
+
+#[allow(unsafe_code, reason = "kernel file")]
+impl<S: Simd, R, const SLOTS: usize, const SOME: bool> Routine<Group<'_, S, R, SLOTS>>
+    for Activate<SOME>
+{
+    #[inline(always)]
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
+        let units = &mut group.units[place.units..][..place.outputs];
+        if place.activation == Activation::Softmax {
+            return softmax_of_members(units);
+        }
+        activate(place.activation, units, 1);
+        if SOME {
+            for (unit, &present) in units.iter_mut().zip(&group.present[place.units..]) {
+                *unit = unit.keep(present);
+            }
+        }
+    }
+}
+
+/// Softmax of side-by-side members' units, `(units,)`. Three or four, the classes of many small tables, have a
+/// function of their own; each more would take longer to compile.
+#[inline(always)]
+fn softmax_of_members<S: Simd>(units: &mut [S]) {
+    if let Ok(three) = units.try_into() {
+        return softmax_of_few::<S, 3>(three);
+    }
+    if let Ok(four) = units.try_into() {
+        return softmax_of_few::<S, 4>(four);
+    }
+    softmax(units, 1);
+}
+
+/// The same steps for three or four units, in registers: through memory each would wait for the one before.
+#[inline(always)]
+fn softmax_of_few<S: Simd, const N: usize>(units: &mut [S; N]) {
+    let mut largest = S::splat(f32::NEG_INFINITY);
+    for i in 0..N {
+        largest = units[i].above(largest);
+    }
+    for i in 0..N {
+        units[i] = units[i].sub(largest);
+    }
+    exp(units);
+    let mut sum = S::splat(0.0);
+    for i in 0..N {
+        sum = sum.add(units[i]);
+    }
+    for i in 0..N {
+        units[i] = units[i].div(sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use super::*;
+    use crate::kernels::simd::{MOST_LANES, Portable, Square, numbers};
+    use crate::kernels::units::SIDE;
+    use crate::kernels::{Kernel, dispatch};
+    use crate::math;
+
+    /// Softmax of some units, beside its definition.
+    struct Softmax;
+
+    impl Softmax {
+        #[inline(always)]
+        fn holds<S: Simd>() {
+            let ends = [-1e30, -88.0, -0.5, 0.0, 1e-40, 0.3, 87.0, 1e30, f32::INFINITY, f32::NAN];
+            for case in 0..5 * ends.len() {
+                let (count, start) = (1 + case / ends.len(), case % ends.len());
+                let sum = |unit: usize, lane: usize| ends[(start + unit * (lane + 1)) % ends.len()];
+                let mut units = [S::splat(0.0); 5];
+                for (place, unit) in units.iter_mut().enumerate() {
+                    let mut lanes = [0.0; MOST_LANES];
+                    for (lane, number) in lanes.iter_mut().enumerate() {
+                        *number = sum(place, lane);
+                    }
+                    *unit = S::load(&lanes);
+                }
+                softmax_of_members(&mut units[..count]);
+                for lane in 0..S::LANES {
+                    let sums = (0..count).map(|unit| sum(unit, lane));
+                    let above = |a: f32, b: f32| if a > b { a } else { b };
+                    let largest = sums.clone().fold(f32::NEG_INFINITY, |most, z| above(z, most));
+                    let parts: Vec<f32> = sums.map(|z| math::exp(z - largest)).collect();
+                    let total = parts.iter().fold(0.0, |total, part| total + part);
+                    for (unit, part) in units.iter().zip(parts) {
+                        let (value, expected) = (numbers(from_ref(unit))[lane], part / total);
+                        let same = value.to_bits() == expected.to_bits();
+                        assert!(same || value.is_nan() && expected.is_nan(), "{value} {expected}");
+                    }
+                }
+            }
+        }
+    }
+
+    impl Kernel for Softmax {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Square>(self) {
+            Self::holds::<S>();
+            Self::holds::<S::Half>();
+        }
+    }
+
+    #[test]
+    fn softmax_is_what_it_is_defined_as() {
+        dispatch(Softmax);
+        Softmax.run::<Portable>();
+    }
+
+    /// What units give for the numbers at which the exponential's steps change, and some others.
+    #[derive(Clone, Copy)]
+    struct AtTheEnds<const TANH: bool>(Activation, fn(f32) -> f32);
+
+    impl<const TANH: bool> AtTheEnds<TANH> {
+        #[inline(always)]
+        fn hold<S: Simd>(&self) {
+            let ends = [0.0, 1e-40, 0.3, 1.0, 17.5, 43.4, 86.9, 87.0, 87.1, 88.8, 1e30];
+            let ends = ends.into_iter().chain([f32::MAX, f32::INFINITY, f32::NAN]);
+            for x in ends.flat_map(|x| [x, -x]) {
+                // As many as go side by side, and one that is left over.
+                let mut all = [S::splat(x); SIDE + 1];
+                let mut some = all;
+                let present = [0x9c35, 0, 0xffff, 0x4e1a, 0x2b61];
+                activate(self.0, &mut all, 1);
+                let (side, rest) = some.as_chunks_mut::<SIDE>();
+                let (side_present, rest_present) = present.as_chunks::<SIDE>();
+                sigmoids::<S, TANH, SIDE>(&mut side[0], Some(&side_present[0]));
+                let (rest, rest_present) = (rest.as_chunks_mut().0, rest_present.as_chunks().0);
+                sigmoids::<S, TANH, 1>(&mut rest[0], Some(&rest_present[0]));
+                for (place, (value, of_some)) in
+                    numbers(&all).iter().zip(numbers(&some)).enumerate()
+                {
+                    let expected = self.1(x);
+                    let same = value.to_bits() == expected.to_bits();
+                    assert!(same || value.is_nan() && expected.is_nan(), "{x} {value} {expected}");
+                    // Units that a lane's member lacks give 0.
+                    let has = present[place / S::LANES] >> (place % S::LANES) & 1 == 1;
+                    assert_eq!(of_some.to_bits(), if has { value.to_bits() } else { 0 });
+                }
+            }
+        }
+    }
+
+    impl<const TANH: bool> Kernel for AtTheEnds<TANH> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Square>(self) {
+            self.hold::<S>();
+            self.hold::<S::Half>();
+        }
+    }
+
+    #[test]
+    fn exponentials_equal_the_plain_ones_at_their_ends() {
+        let sigmoids = AtTheEnds::<false>(Activation::Sigmoid, math::sigmoid);
+        dispatch(sigmoids);
+        sigmoids.run::<Portable>();
+        let tanhs = AtTheEnds::<true>(Activation::Tanh, math::tanh);
+        dispatch(tanhs);
+        tanhs.run::<Portable>();
+    }
+}

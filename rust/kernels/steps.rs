@@ -1,0 +1,290 @@
+//! A row's ways through groups, as lists of steps.
+//!
+//! Which loop a block of weights needs depends on its width, on its layer and on what is to become of the
+//! row: all known before the first row. So each way is made ready once, as a list of steps: a function that is
+//! compiled for just that, and where its numbers stand. To find out at each row took a third of all
+//! instructions on [4, 10, 10, 10, 10, 3], and more on smaller networks: tables of jumps, and what any of the
+//! loops behind them might need, which a compiler makes ready before each.
+//!
+//! The functions are [`Routine`]s: of weights in `blocks`, `deferred` and `zeros`, of units in `units`, and
+//! those of inputs and outputs in `group`.
+
+use super::ahead::Heard;
+use super::blocks::{Back, BackBiases, Sums, with_size, with_width};
+use super::deferred::UpdatedSums;
+use super::group::{Group, Hear, Losses, OutputGradient};
+use super::layout::{Layer, evenly};
+use super::member_units::{Activate, Sigmoids};
+use super::rules::Rule;
+use super::simd::{Simd, Square};
+use super::units::SIDE;
+use super::zeros::{SumsOfHeard, UpdateHeard};
+use crate::network::Activation;
+
+/// Where a step finds its numbers in its group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The first cell of a block, `(outputs, width)`.
+    pub(super) block: usize,
+    /// The first of the layer's biases, `(outputs,)`, among the cells.
+    pub(super) biases: usize,
+    /// The first of what a block hears, `(width,)`, among the units.
+    pub(super) heard: usize,
+    /// The first of the units, `(outputs,)`, that the layer has, or that the step is about.
+    pub(super) units: usize,
+    /// How many the layer has.
+    pub(super) outputs: usize,
+    pub(super) activation: Activation,
+    /// What gave what the layer hears.
+    pub(super) before: Activation,
+    /// Whether the table gave it, which hears nothing back.
+    pub(super) first_layer: bool,
+    /// Whether the network's outputs are the layer's.
+    pub(super) last_layer: bool,
+    /// Whether the block is the last of its layer's.
+    pub(super) last_block: bool,
+}
+
+/// What steps need of a row of the table.
+pub(crate) struct Row<'a> {
+    pub(super) inputs: &'a [f32],
+    pub(super) targets: &'a [f32],
+    pub(super) weight: f32,
+    /// Of groups that pass over zeros, the inputs that are none.
+    pub(super) heard: &'a [Heard],
+}
+
+/// A function that takes a row one step on through a group.
+pub(crate) type Run<G> = unsafe fn(&mut G, &Place, &Row<'_>);
+
+/// What [`Square::compiled`] makes such a function of; `run` must be `#[inline(always)]`, as must be whatever
+/// it calls.
+pub(crate) trait Routine<G> {
+    /// Takes a row one step on.
+    ///
+    /// # Safety
+    /// The place is one where the group has as many numbers as the routine reads and writes, see [`Ways`];
+    /// the row is of the group's table.
+    #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
+    unsafe fn run(group: &mut G, place: &Place, row: &Row<'_>);
+}
+
+/// One step through one of several groups.
+struct Step<G> {
+    group: usize,
+    run: Run<G>,
+    place: Place,
+}
+
+/// A row's way through several groups in step, layer by layer: while one waits for its exponentials there are
+/// the next one's sums to do.
+pub(super) struct Way<G>(Vec<Step<G>>);
+
+impl<G> Way<G> {
+    /// Takes a row through the groups that the way was made for. In a function of its own, since around
+    /// calls there is nothing that a compiler can keep in registers.
+    #[inline(never)]
+    pub(super) fn take(&self, groups: &mut [G], row: &Row<'_>) {
+        for step in &self.0 {
+            let group = &mut groups[step.group];
+            // SAFETY: `Ways` has made the step for this group, from its layers, and kernels run where the
+            // processor has the instructions that the function is compiled with.
+            #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
+            unsafe {
+                (step.run)(group, &step.place, row);
+            }
+        }
+    }
+}
+
+/// All ways of a row.
+pub(super) struct Ways<G> {
+    pub(super) forward: Way<G>,
+    /// Forward, and the updates that the row before has deferred.
+    pub(super) updating_forward: Way<G>,
+    pub(super) losses: Way<G>,
+    /// Back without updates: deltas alone, of groups that may defer them, else gradients.
+    pub(super) back: Way<G>,
+    pub(super) updating_back: Way<G>,
+}
+
+impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Ways<Group<'a, S, R, SLOTS>> {
+    /// Those through groups of the same depth, in functions compiled with the instructions of `I`. `PLAIN`
+    /// groups have neither mask nor batches of several rows. Those `DEFER` updates who may.
+    #[inline(always)]
+    pub(super) fn new<I: Square, const PLAIN: bool, const DEFER: bool>(
+        groups: &[Group<'a, S, R, SLOTS>],
+    ) -> Self {
+        let layers = groups.first().map_or(0, |group| group.layers.len());
+        let places = |layer: usize| {
+            let groups = groups.iter().enumerate();
+            groups.map(move |(index, group)| Places { group, index, layer })
+        };
+        let [mut forward, mut updating_forward] = [const { Vec::new() }; 2];
+        let [mut losses, mut back, mut updating_back] = [const { Vec::new() }; 3];
+        for at in (0..layers).flat_map(places) {
+            at.forward::<I>(&mut forward);
+            if DEFER {
+                at.updating_forward::<I>(&mut updating_forward);
+            }
+        }
+        for at in (0..layers).last().into_iter().flat_map(places) {
+            losses.push(at.step::<I, Losses>(at.place()));
+        }
+        for at in (0..layers).rev().flat_map(places) {
+            if DEFER || !PLAIN {
+                at.back::<I, false, PLAIN>(&mut back);
+            }
+            at.back::<I, true, PLAIN>(&mut updating_back);
+        }
+        Self {
+            forward: Way(forward),
+            updating_forward: Way(updating_forward),
+            losses: Way(losses),
+            back: Way(back),
+            updating_back: Way(updating_back),
+        }
+    }
+}
+
+/// A layer of one of several groups, of which steps are made.
+struct Places<'b, G> {
+    group: &'b G,
+    index: usize,
+    layer: usize,
+}
+
+impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S, R, SLOTS>> {
+    fn layer(&self) -> &Layer {
+        &self.group.layers[self.layer]
+    }
+
+    /// The layer as a whole.
+    fn place(&self) -> Place {
+        let (layer, layers) = (self.layer(), &self.group.layers);
+        Place {
+            block: layer.biases,
+            biases: layer.biases,
+            heard: layer.heard,
+            units: layer.units,
+            outputs: layer.outputs,
+            activation: layer.activation,
+            before: layers[self.layer.saturating_sub(1)].activation,
+            first_layer: self.layer == 0,
+            last_layer: self.layer + 1 == layers.len(),
+            last_block: true,
+        }
+    }
+
+    /// Each of the layer's blocks, and its width.
+    fn blocks(&self) -> impl Iterator<Item = (Place, usize)> {
+        let (place, inputs) = (self.place(), self.layer().inputs);
+        self.layer().blocks.iter().map(move |block| {
+            let last_block = block.input + block.width == inputs;
+            let heard = place.heard + block.input;
+            (Place { block: block.start, heard, last_block, ..place }, block.width)
+        })
+    }
+
+    /// Whether the layer passes over zeros.
+    fn sparse(&self) -> bool {
+        self.layer == 0 && self.group.sparse
+    }
+
+    /// A step there.
+    fn step<I: Square, T: Routine<Group<'a, S, R, SLOTS>>>(
+        &self,
+        place: Place,
+    ) -> Step<Group<'a, S, R, SLOTS>> {
+        Step { group: self.index, run: I::compiled::<T, _>(), place }
+    }
+
+    fn forward<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
+        if self.layer == 0 {
+            to.push(self.step::<I, Hear>(self.place()));
+        }
+        if self.sparse() {
+            to.push(self.step::<I, SumsOfHeard>(self.place()));
+        } else {
+            for (place, width) in self.blocks() {
+                let first = place.heard == self.layer().heard;
+                to.push(if first {
+                    with_width!(S, width, WIDTH => self.step::<I, Sums<WIDTH, true>>(place))
+                } else {
+                    with_width!(S, width, WIDTH => self.step::<I, Sums<WIDTH, false>>(place))
+                });
+            }
+        }
+        self.activate::<I>(to);
+    }
+
+    fn updating_forward<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
+        if self.layer == 0 {
+            to.push(self.step::<I, Hear>(self.place()));
+        }
+        for (place, width) in self.blocks() {
+            let first = place.heard == self.layer().heard;
+            to.push(if first {
+                with_width!(S, width, WIDTH => self.step::<I, UpdatedSums<WIDTH, true>>(place))
+            } else {
+                with_width!(S, width, WIDTH => self.step::<I, UpdatedSums<WIDTH, false>>(place))
+            });
+        }
+        self.activate::<I>(to);
+    }
+
+    /// What the units give for their sums.
+    fn activate<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
+        let place = self.place();
+        match (place.activation, !self.layer().present.is_empty()) {
+            (Activation::Sigmoid, false) => self.sigmoids::<I, false, false>(to),
+            (Activation::Sigmoid, true) => self.sigmoids::<I, false, true>(to),
+            (Activation::Tanh, false) => self.sigmoids::<I, true, false>(to),
+            (Activation::Tanh, true) => self.sigmoids::<I, true, true>(to),
+            (_, false) => to.push(self.step::<I, Activate<false>>(place)),
+            (_, true) => to.push(self.step::<I, Activate<true>>(place)),
+        }
+    }
+
+    /// As many at a time as go side by side.
+    fn sigmoids<I: Square, const TANH: bool, const SOME: bool>(
+        &self,
+        to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>,
+    ) {
+        let place = self.place();
+        let mut unit = 0;
+        while unit < place.outputs {
+            let count = evenly(place.outputs - unit, SIDE);
+            let place = Place { units: place.units + unit, ..place };
+            with_size!(count, COUNT => {
+                to.push(self.step::<I, Sigmoids<TANH, COUNT, SOME>>(place));
+            }; 1 2 3 4);
+            unit += count;
+        }
+    }
+
+    fn back<I: Square, const UPDATE: bool, const PLAIN: bool>(
+        &self,
+        to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>,
+    ) {
+        let place = self.place();
+        let deltas_alone = PLAIN && !UPDATE;
+        if place.last_layer {
+            to.push(self.step::<I, OutputGradient>(place));
+        }
+        if deltas_alone && place.first_layer {
+            return;
+        }
+        if self.sparse() {
+            to.push(self.step::<I, UpdateHeard>(place));
+        } else {
+            for (place, width) in self.blocks() {
+                to.push(with_width!(S, width, WIDTH =>
+                    self.step::<I, Back<WIDTH, UPDATE, PLAIN>>(place)));
+            }
+        }
+        if !deltas_alone {
+            to.push(self.step::<I, BackBiases<UPDATE, PLAIN>>(place));
+        }
+    }
+}
