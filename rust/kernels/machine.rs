@@ -16,17 +16,19 @@ pub(crate) struct Machine {
 impl Machine {
     /// AMD's Zen 4, which works through vectors of 512 bits in halves; also where nothing is measured.
     const ZEN_4: Self = Self { whole: 1.8, in_step: 2 };
-    /// Intel's Xeon, which works on whole ones at once.
+    /// Intel's Xeon, which works on whole ones at once, and AMD's Zen 3, which has no wider ones than those of
+    /// 256 bits.
     #[cfg(target_arch = "x86_64")]
     const XEON: Self = Self { whole: 1.5, in_step: 4 };
 
     /// This machine, as far as it is known.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn this() -> Self {
-        // Instructions that AMD alone has; of AMD's own, those from Zen 5 on.
+        // Instructions that AMD alone has; of AMD's own, those from Zen 4 on, and from Zen 5 on.
         let amd = is_x86_feature_detected!("sse4a");
-        let zen_5 = is_x86_feature_detected!("avx512vp2intersect");
-        if amd && !zen_5 { Self::ZEN_4 } else { Self::XEON }
+        let zen_4 = amd && is_x86_feature_detected!("avx512f");
+        let zen_5 = amd && is_x86_feature_detected!("avx512vp2intersect");
+        if zen_4 && !zen_5 { Self::ZEN_4 } else { Self::XEON }
     }
 
     /// This machine, as far as it is known.

@@ -35,7 +35,7 @@ unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
     const TILE_ROWS: usize = 6;
     const WIDE_TILE_ROWS: usize = 0;
-    const MOST_INPUTS: usize = 8;
+    const MOST_INPUTS: usize = 10;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
