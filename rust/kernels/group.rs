@@ -20,9 +20,9 @@
 //! 5. Where the table has many zeros, the first layer passes over them (see `zeros`).
 //! 6. Where a batch is one row, updates are deferred to the next row's way forward (see `deferred`).
 //! 7. What there is to do with a row is found out once, not at each row (see `steps`).
-//! 8. Where updates are not deferred, a unit's delta stands where what it gave did: where weights and velocities fill the nearest cache
-//!    as it is, each line that they lose to others is fetched and written back at every row (8 % of
-//!    four layers of ten on an Intel Xeon).
+//! 8. Where updates are not deferred, a unit's delta stands where what it gave did: where weights and
+//!    velocities fill the nearest cache as it is, each line that they lose to others is fetched and written
+//!    back at every row (8 % of four layers of ten on an Intel Xeon).
 
 use super::ahead::Nonzeros;
 use super::blocks::Cell;

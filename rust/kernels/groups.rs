@@ -133,27 +133,31 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
             }
             let [inputs, targets, weight] = self.dataset.row(row);
             let heard = self.ahead.as_ref().map_or(&[][..], Ahead::row);
-            let heard = Row { inputs, targets, weight: weight[0], heard };
-            let Ways { forward, updating_forward, losses: losses_of_row, back, updating_back } =
-                &self.ways;
-            let forward = if self.deferred { updating_forward } else { forward };
-            forward.take(&mut self.in_step, &heard);
-            if !losses.is_empty() {
-                losses_of_row.take(&mut self.in_step, &heard);
-            }
+            let row = Row { inputs, targets, weight: weight[0], heard };
+            let more_of_batch = index + 1 < batch.len();
             // None are left when the members are given back.
-            self.deferred = next.is_some()
+            let defers = next.is_some()
                 && match self.defer {
                     Defer::None => false,
                     Defer::EveryOther => !self.deferred,
                     Defer::All => true,
                 };
-            let more_of_batch = index + 1 < batch.len();
-            let back = if self.deferred || more_of_batch { back } else { updating_back };
-            back.take(&mut self.in_step, &heard);
-            if self.deferred {
-                self.in_step.iter_mut().for_each(Group::defer);
+            let (ways, groups) = (&self.ways, &mut self.in_step);
+            let forward = if self.deferred { &ways.updating_forward } else { &ways.forward };
+            let back = if defers || more_of_batch { &ways.back } else { &ways.updating_back };
+            // SAFETY: `new` has made the ways for these groups, whose table's row it is.
+            #[allow(unsafe_code, reason = "kernel file")]
+            unsafe {
+                forward.take(groups, &row);
+                if !losses.is_empty() {
+                    ways.losses.take(groups, &row);
+                }
+                back.take(groups, &row);
             }
+            if defers {
+                groups.iter_mut().for_each(Group::defer);
+            }
+            self.deferred = defers;
             if let Some(ahead) = &mut self.ahead {
                 ahead.pass();
             }

@@ -17,9 +17,11 @@ use super::layout::{Layer, evenly};
 use super::member_units::{Activate, Sigmoids};
 use super::rules::Rule;
 use super::simd::{Simd, Square};
-use super::units::SIDE;
 use super::zeros::{SumsOfHeard, UpdateHeard};
 use crate::network::Activation;
+
+/// Units whose exponentials are worked out side by side, at the most: ten are five and five.
+const UNITS: usize = 5;
 
 /// Where a step finds its numbers in its group.
 #[derive(Clone, Copy, Debug)]
@@ -81,15 +83,18 @@ struct Step<G> {
 pub(super) struct Way<G>(Vec<Step<G>>);
 
 impl<G> Way<G> {
-    /// Takes a row through the groups that the way was made for. In a function of its own, since around
-    /// calls there is nothing that a compiler can keep in registers.
+    /// Takes a row through the groups. In a function of its own, since around calls there is nothing that a
+    /// compiler can keep in registers.
+    ///
+    /// # Safety
+    /// The groups are those that the way was made for, the row is of their table.
+    #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
     #[inline(never)]
-    pub(super) fn take(&self, groups: &mut [G], row: &Row<'_>) {
+    pub(super) unsafe fn take(&self, groups: &mut [G], row: &Row<'_>) {
         for step in &self.0 {
             let group = &mut groups[step.group];
             // SAFETY: `Ways` has made the step for this group, from its layers, and kernels run where the
             // processor has the instructions that the function is compiled with.
-            #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
             unsafe {
                 (step.run)(group, &step.place, row);
             }
@@ -254,11 +259,11 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         let place = self.place();
         let mut unit = 0;
         while unit < place.outputs {
-            let count = evenly(place.outputs - unit, SIDE);
+            let count = evenly(place.outputs - unit, UNITS);
             let place = Place { units: place.units + unit, ..place };
             with_size!(count, COUNT => {
                 to.push(self.step::<I, Sigmoids<TANH, COUNT, SOME>>(place));
-            }; 1 2 3 4);
+            }; 1 2 3 4 5);
             unit += count;
         }
     }
