@@ -43,7 +43,6 @@ pub(super) use with_width;
 
 /// A parameter of all members, with what the update rule remembers of it.
 #[derive(Clone, Copy)]
-#[repr(C)]
 pub(super) struct Cell<S, const SLOTS: usize> {
     pub(super) value: S,
     pub(super) slots: [S; SLOTS],
@@ -136,14 +135,15 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const UPDATE: bool, const P
     }
 }
 
-/// Where the deltas of a layer stand: of the network's outputs, and if updates are `DEFERRED` all, in
+/// Where the deltas of a layer stand: of the network's outputs, and if updates are `deferred` all, in
 /// `spare`, else in place of what the layer gave.
 #[inline(always)]
-pub(super) fn deltas<S, R, const SLOTS: usize, const DEFERRED: bool>(
+pub(super) fn deltas<S, R, const SLOTS: usize>(
     group: &Group<'_, S, R, SLOTS>,
     place: &Place,
+    deferred: bool,
 ) -> *const S {
-    let all = if DEFERRED || place.last_layer { &group.spare } else { &group.units };
+    let all = if deferred || place.last_layer { &group.spare } else { &group.units };
     all.as_ptr().wrapping_add(place.units)
 }
 
@@ -166,15 +166,8 @@ impl<
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
         let deferred = PLAIN && !UPDATE;
-        let (deltas, units, spare) = if deferred {
-            (
-                deltas::<_, _, _, true>(group, place),
-                group.units.as_mut_ptr(),
-                group.spare.as_mut_ptr(),
-            )
-        } else {
-            (deltas::<_, _, _, false>(group, place), group.units.as_mut_ptr(), null_mut())
-        };
+        let deltas = deltas(group, place, deferred);
+        let (units, spare) = (group.units.as_mut_ptr(), group.spare.as_mut_ptr());
         let changes = Changes::<S, R, SLOTS, UPDATE, PLAIN>::of(group);
         let keep = group.keep.0;
         // SAFETY: the block is among the cells, `(outputs, WIDTH)`, as are the layer's deltas, `(outputs,)`,
@@ -210,7 +203,7 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const UPDATE: bool, const P
 {
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
-        let deltas = deltas::<_, _, _, false>(group, place);
+        let deltas = deltas(group, place, false);
         let changes = Changes::<S, R, SLOTS, UPDATE, PLAIN>::of(group);
         let (one, keep) = (S::splat(1.0), group.keep.1);
         for j in 0..place.outputs {

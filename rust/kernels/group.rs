@@ -19,7 +19,7 @@
 //!    layer's exponentials, there are the next one's sums to do.
 //! 5. Where the table has many zeros, the first layer passes over them (see `zeros`).
 //! 6. Where a batch is one row, updates are deferred to the next row's way forward (see `deferred`).
-//! 7. What there is to do with a row is found out once, not at each row (see `steps`).
+//! 7. Which loops a row goes through is found out once, not at each row (see `steps`).
 //! 8. Where updates are not deferred, a unit's delta stands where what it gave did: where weights and
 //!    velocities fill the nearest cache as it is, each line that they lose to others is fetched and written
 //!    back at every row (8 % of four layers of ten on an Intel Xeon).
@@ -87,7 +87,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         let sparse = nonzeros.is_some_and(|nonzeros| nonzeros.pay(members));
         let first = if sparse { 1 } else { S::MOST_INPUTS };
         let layers = layers(&networks, (first, S::MOST_INPUTS));
-        // What the unchecked reads and writes below rest on.
+        // What the unchecked reads of what rows hear rest on.
         let width = |layer: Option<&Layer>, end: fn(&Layer) -> usize| layer.map(end);
         assert_eq!(width(layers.first(), |layer| layer.inputs), Some(dataset.n_inputs()));
         assert!(nonzeros.is_none_or(|nonzeros| nonzeros.width() == dataset.n_inputs()));

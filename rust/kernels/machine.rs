@@ -14,12 +14,13 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// AMD's Zen 4, which works through vectors of 512 bits in halves; also where nothing is measured.
-    const ZEN_4: Self = Self { whole: 1.8, in_step: 2 };
-    /// Intel's Xeon, which works on whole ones at once, and AMD's Zen 3, which has no wider ones than those of
-    /// 256 bits.
+    /// AMD's Zen 4, which works through vectors of 512 bits in halves; also what is not x86-64, where nothing
+    /// is measured.
+    const IN_HALVES: Self = Self { whole: 1.8, in_step: 2 };
+    /// Those that work on whole vectors at once: measured on Intel's Xeon and on AMD's Zen 3, whose widest are
+    /// of 256 bits.
     #[cfg(target_arch = "x86_64")]
-    const XEON: Self = Self { whole: 1.5, in_step: 4 };
+    const WHOLE: Self = Self { whole: 1.5, in_step: 4 };
 
     /// This machine, as far as it is known.
     #[cfg(target_arch = "x86_64")]
@@ -28,12 +29,12 @@ impl Machine {
         let amd = is_x86_feature_detected!("sse4a");
         let zen_4 = amd && is_x86_feature_detected!("avx512f");
         let zen_5 = amd && is_x86_feature_detected!("avx512vp2intersect");
-        if zen_4 && !zen_5 { Self::ZEN_4 } else { Self::XEON }
+        if zen_4 && !zen_5 { Self::IN_HALVES } else { Self::WHOLE }
     }
 
     /// This machine, as far as it is known.
     #[cfg(not(target_arch = "x86_64"))]
     pub(crate) fn this() -> Self {
-        Self::ZEN_4
+        Self::IN_HALVES
     }
 }

@@ -46,26 +46,46 @@ fn sigmoids<S: Simd, const TANH: bool, const COUNT: usize>(
     }
 }
 
-/// What a layer of side-by-side members' other units give for their sums, softmax for outputs alone, of which
-/// nobody lacks any.
-pub(super) struct Activate<const SOME: bool>;
+/// Replaces sums of side-by-side members' units by those above 0; where `SOME` members lack some units, those
+/// give 0.
+pub(super) struct Relu<const SOME: bool>;
 
 #[allow(unsafe_code, reason = "kernel file")]
 impl<S: Simd, R, const SLOTS: usize, const SOME: bool> Routine<Group<'_, S, R, SLOTS>>
-    for Activate<SOME>
+    for Relu<SOME>
 {
+    #[inline(always)]
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
+        activate(Activation::Relu, &mut group.units[place.units..][..place.outputs], 1);
+        if SOME {
+            // SAFETY: as the caller has promised.
+            unsafe { Absent::run(group, place, row) }
+        }
+    }
+}
+
+/// Units of side-by-side members that some lack give 0 for those.
+pub(super) struct Absent;
+
+#[allow(unsafe_code, reason = "kernel file")]
+impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Absent {
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
         let units = &mut group.units[place.units..][..place.outputs];
-        if place.activation == Activation::Softmax {
-            return softmax_of_members(units);
+        for (unit, &present) in units.iter_mut().zip(&group.present[place.units..]) {
+            *unit = unit.keep(present);
         }
-        activate(place.activation, units, 1);
-        if SOME {
-            for (unit, &present) in units.iter_mut().zip(&group.present[place.units..]) {
-                *unit = unit.keep(present);
-            }
-        }
+    }
+}
+
+/// Softmax of side-by-side members' outputs, of which nobody lacks any.
+pub(super) struct Softmax;
+
+#[allow(unsafe_code, reason = "kernel file")]
+impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Softmax {
+    #[inline(always)]
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
+        softmax_of_members(&mut group.units[place.units..][..place.outputs]);
     }
 }
 
@@ -108,14 +128,13 @@ mod tests {
 
     use super::*;
     use crate::kernels::simd::{MOST_LANES, Portable, Square, numbers};
-    use crate::kernels::units::SIDE;
     use crate::kernels::{Kernel, dispatch};
     use crate::math;
 
     /// Softmax of some units, beside its definition.
-    struct Softmax;
+    struct Softmaxes;
 
-    impl Softmax {
+    impl Softmaxes {
         #[inline(always)]
         fn holds<S: Simd>() {
             let ends = [-1e30, -88.0, -0.5, 0.0, 1e-40, 0.3, 87.0, 1e30, f32::INFINITY, f32::NAN];
@@ -147,7 +166,7 @@ mod tests {
         }
     }
 
-    impl Kernel for Softmax {
+    impl Kernel for Softmaxes {
         type Output = ();
 
         #[inline(always)]
@@ -159,34 +178,30 @@ mod tests {
 
     #[test]
     fn softmax_is_what_it_is_defined_as() {
-        dispatch(Softmax);
-        Softmax.run::<Portable>();
+        dispatch(Softmaxes);
+        Softmaxes.run::<Portable>();
     }
 
-    /// What units give for the numbers at which the exponential's steps change, and some others.
+    /// What units give for the numbers at which the exponential's steps change, and some others, for each
+    /// number of units side by side.
     #[derive(Clone, Copy)]
-    struct AtTheEnds<const TANH: bool>(Activation, fn(f32) -> f32);
+    struct AtTheEnds<const TANH: bool>(fn(f32) -> f32);
 
     impl<const TANH: bool> AtTheEnds<TANH> {
         #[inline(always)]
-        fn hold<S: Simd>(&self) {
+        fn hold<S: Simd, const COUNT: usize>(self) {
             let ends = [0.0, 1e-40, 0.3, 1.0, 17.5, 43.4, 86.9, 87.0, 87.1, 88.8, 1e30];
             let ends = ends.into_iter().chain([f32::MAX, f32::INFINITY, f32::NAN]);
+            let present: [u32; COUNT] =
+                std::array::from_fn(|unit| [0x9c35, 0, 0xffff, 0x4e1a, 0x2b61][unit]);
             for x in ends.flat_map(|x| [x, -x]) {
-                // As many as go side by side, and one that is left over.
-                let mut all = [S::splat(x); SIDE + 1];
-                let mut some = all;
-                let present = [0x9c35, 0, 0xffff, 0x4e1a, 0x2b61];
-                activate(self.0, &mut all, 1);
-                let (side, rest) = some.as_chunks_mut::<SIDE>();
-                let (side_present, rest_present) = present.as_chunks::<SIDE>();
-                sigmoids::<S, TANH, SIDE>(&mut side[0], Some(&side_present[0]));
-                let (rest, rest_present) = (rest.as_chunks_mut().0, rest_present.as_chunks().0);
-                sigmoids::<S, TANH, 1>(&mut rest[0], Some(&rest_present[0]));
+                let (mut all, mut some) = ([S::splat(x); COUNT], [S::splat(x); COUNT]);
+                sigmoids::<S, TANH, COUNT>(&mut all, None);
+                sigmoids::<S, TANH, COUNT>(&mut some, Some(&present));
+                let expected = self.0(x);
                 for (place, (value, of_some)) in
                     numbers(&all).iter().zip(numbers(&some)).enumerate()
                 {
-                    let expected = self.1(x);
                     let same = value.to_bits() == expected.to_bits();
                     assert!(same || value.is_nan() && expected.is_nan(), "{x} {value} {expected}");
                     // Units that a lane's member lacks give 0.
@@ -202,17 +217,21 @@ mod tests {
 
         #[inline(always)]
         fn run<S: Square>(self) {
-            self.hold::<S>();
-            self.hold::<S::Half>();
+            self.hold::<S, 1>();
+            self.hold::<S, 2>();
+            self.hold::<S, 3>();
+            self.hold::<S, 4>();
+            self.hold::<S, 5>();
+            self.hold::<S::Half, 3>();
         }
     }
 
     #[test]
     fn exponentials_equal_the_plain_ones_at_their_ends() {
-        let sigmoids = AtTheEnds::<false>(Activation::Sigmoid, math::sigmoid);
+        let sigmoids = AtTheEnds::<false>(math::sigmoid);
         dispatch(sigmoids);
         sigmoids.run::<Portable>();
-        let tanhs = AtTheEnds::<true>(Activation::Tanh, math::tanh);
+        let tanhs = AtTheEnds::<true>(math::tanh);
         dispatch(tanhs);
         tanhs.run::<Portable>();
     }

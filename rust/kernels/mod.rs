@@ -110,8 +110,8 @@ fn unless_stopped(stop: &AtomicBool) -> Result<()> {
 /// Work that is compiled once for each instruction set.
 ///
 /// `run` must be `#[inline(always)]`, and so must be whatever it calls: only code that is inlined
-/// into the function with the wider instructions, or goes through [`Square::apart`], is compiled with
-/// them. (A closure is not.)
+/// into the function with the wider instructions, or goes through [`Square::apart`] or
+/// [`Square::compiled`], is compiled with them. (A closure is not.)
 pub(crate) trait Kernel {
     /// What the work results in.
     type Output;

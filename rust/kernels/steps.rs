@@ -6,35 +6,35 @@
 //! instructions on [4, 10, 10, 10, 10, 3], and more on smaller networks: tables of jumps, and what any of the
 //! loops behind them might need, which a compiler makes ready before each.
 //!
-//! The functions are [`Routine`]s: of weights in `blocks`, `deferred` and `zeros`, of units in `units`, and
-//! those of inputs and outputs in `group`.
+//! The functions are [`Routine`]s: of weights in `blocks`, `deferred` and `zeros`, of units in `member_units`,
+//! and those of inputs and outputs in `group`.
 
 use super::ahead::Heard;
 use super::blocks::{Back, BackBiases, Sums, with_size, with_width};
 use super::deferred::UpdatedSums;
 use super::group::{Group, Hear, Losses, OutputGradient};
 use super::layout::{Layer, evenly};
-use super::member_units::{Activate, Sigmoids};
+use super::member_units::{Absent, Relu, Sigmoids, Softmax};
 use super::rules::Rule;
 use super::simd::{Simd, Square};
 use super::zeros::{SumsOfHeard, UpdateHeard};
 use crate::network::Activation;
 
-/// Units whose exponentials are worked out side by side, at the most: ten are five and five.
+/// Units whose exponentials are worked out side by side, at the most: ten are five and five. (Of one member
+/// there are enough for `units::SIDE`, which leaves registers.)
 const UNITS: usize = 5;
 
 /// Where a step finds its numbers in its group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    /// The first cell of a block, `(outputs, width)`.
+    /// The first cell of a block, `(outputs, width)`: of the layer's first, if a step is not about one.
     pub(super) block: usize,
     /// The first of the layer's biases, `(outputs,)`, among the cells.
     pub(super) biases: usize,
     /// The first of what a block hears, `(width,)`, among the units.
     pub(super) heard: usize,
-    /// The first of the units, `(outputs,)`, that the layer has, or that the step is about.
+    /// The first of the layer's units, or of those of them that the step is about, `(outputs,)`.
     pub(super) units: usize,
-    /// How many the layer has.
     pub(super) outputs: usize,
     pub(super) activation: Activation,
     /// What gave what the layer hears.
@@ -56,7 +56,8 @@ pub(crate) struct Row<'a> {
     pub(super) heard: &'a [Heard],
 }
 
-/// A function that takes a row one step on through a group.
+/// A function that takes a row one step on through a group: to be called as [`Routine::run`], and where the
+/// processor has the instructions that it is compiled with.
 pub(crate) type Run<G> = unsafe fn(&mut G, &Place, &Row<'_>);
 
 /// What [`Square::compiled`] makes such a function of; `run` must be `#[inline(always)]`, as must be whatever
@@ -115,12 +116,18 @@ pub(super) struct Ways<G> {
 
 impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Ways<Group<'a, S, R, SLOTS>> {
     /// Those through groups of the same depth, in functions compiled with the instructions of `I`. `PLAIN`
-    /// groups have neither mask nor batches of several rows. Those `DEFER` updates who may.
+    /// groups have neither mask nor gradient; they may `DEFER` updates if none passes over zeros.
     #[inline(always)]
     pub(super) fn new<I: Square, const PLAIN: bool, const DEFER: bool>(
         groups: &[Group<'a, S, R, SLOTS>],
     ) -> Self {
         let layers = groups.first().map_or(0, |group| group.layers.len());
+        for group in groups {
+            assert_eq!(group.layers.len(), layers);
+            assert!(!PLAIN || group.mask.is_empty() && group.gradient.is_empty());
+            assert!(!group.sparse || PLAIN && !DEFER);
+            assert!(!DEFER || PLAIN);
+        }
         let places = |layer: usize| {
             let groups = groups.iter().enumerate();
             groups.map(move |(index, group)| Places { group, index, layer })
@@ -167,8 +174,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
     /// The layer as a whole.
     fn place(&self) -> Place {
         let (layer, layers) = (self.layer(), &self.group.layers);
+        // Of the unchecked reads and writes of all routines this is what is not about blocks.
+        assert!(layer.biases + layer.outputs <= self.group.cells.len());
+        assert!(layer.heard + layer.inputs <= layer.units);
+        assert!(layer.units + layer.outputs <= self.group.units.len());
         Place {
-            block: layer.biases,
+            block: layer.blocks.first().map_or(0, |block| block.start),
             biases: layer.biases,
             heard: layer.heard,
             units: layer.units,
@@ -184,7 +195,11 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
     /// Each of the layer's blocks, and its width.
     fn blocks(&self) -> impl Iterator<Item = (Place, usize)> {
         let (place, inputs) = (self.place(), self.layer().inputs);
+        let cells = self.group.cells.len();
         self.layer().blocks.iter().map(move |block| {
+            // And this is what is.
+            assert!(block.start + place.outputs * block.width <= cells);
+            assert!(block.input + block.width <= inputs);
             let last_block = block.input + block.width == inputs;
             let heard = place.heard + block.input;
             (Place { block: block.start, heard, last_block, ..place }, block.width)
@@ -246,8 +261,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             (Activation::Sigmoid, true) => self.sigmoids::<I, false, true>(to),
             (Activation::Tanh, false) => self.sigmoids::<I, true, false>(to),
             (Activation::Tanh, true) => self.sigmoids::<I, true, true>(to),
-            (_, false) => to.push(self.step::<I, Activate<false>>(place)),
-            (_, true) => to.push(self.step::<I, Activate<true>>(place)),
+            (Activation::Relu, false) => to.push(self.step::<I, Relu<false>>(place)),
+            (Activation::Relu, true) => to.push(self.step::<I, Relu<true>>(place)),
+            (Activation::Softmax, false) => to.push(self.step::<I, Softmax>(place)),
+            (Activation::Softmax, true) => unreachable!("softmax is for outputs, which all have"),
+            (Activation::Identity, false) => {}
+            (Activation::Identity, true) => to.push(self.step::<I, Absent>(place)),
         }
     }
 
@@ -260,7 +279,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         let mut unit = 0;
         while unit < place.outputs {
             let count = evenly(place.outputs - unit, UNITS);
-            let place = Place { units: place.units + unit, ..place };
+            let place = Place { units: place.units + unit, outputs: count, ..place };
             with_size!(count, COUNT => {
                 to.push(self.step::<I, Sigmoids<TANH, COUNT, SOME>>(place));
             }; 1 2 3 4 5);

@@ -7,7 +7,7 @@ use crate::network::Activation;
 
 /// How many units are worked out side by side: each step of an exponential waits for the one before,
 /// and a processor looks only so far ahead for other work.
-pub(super) const SIDE: usize = 4;
+const SIDE: usize = 4;
 
 /// Holds an exponential's arguments to the bounds of [`crate::math`].
 #[inline(always)]

@@ -72,7 +72,7 @@ unsafe fn add_tile<S: Simd, R, const SLOTS: usize, const WIDTH: usize>(
     tile: Tile,
 ) {
     let (cells, units) = (group.cells.as_ptr(), group.units.as_mut_ptr());
-    // SAFETY: the first cells are the weights, `(inputs, outputs)`, where inputs are the table's, as the rows
+    // SAFETY: the weights are among the cells, `(inputs, outputs)`, where inputs are the table's, as the rows
     // hear; the biases are among them, `(outputs,)`, the layer's units, `(outputs,)`, among the units.
     unsafe {
         let mut total = [S::splat(0.0); WIDTH];
@@ -81,7 +81,7 @@ unsafe fn add_tile<S: Simd, R, const SLOTS: usize, const WIDTH: usize>(
         }
         for one in row.heard {
             let x = S::splat(one.x);
-            let weights = cells.add(one.input as usize * tile.outputs + tile.output);
+            let weights = cells.add(place.block + one.input as usize * tile.outputs + tile.output);
             for j in 0..WIDTH {
                 total[j] = x.mul_add((*weights.add(j)).value, total[j]);
             }
@@ -123,11 +123,11 @@ unsafe fn update_tile<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDT
     row: &Row<'_>,
     tile: Tile,
 ) {
-    let deltas = deltas::<_, _, _, false>(group, place);
+    let deltas = deltas(group, place, false);
     let (rule, keep, zero) = (group.rule, group.keep.0, S::splat(0.0));
     for one in row.heard {
-        let start = one.input as usize * tile.outputs + tile.output;
-        // SAFETY: the first cells are the weights, `(inputs, outputs)`, where inputs are the table's, as the
+        let start = place.block + one.input as usize * tile.outputs + tile.output;
+        // SAFETY: the weights are among the cells, `(inputs, outputs)`, where inputs are the table's, as the
         // rows hear.
         let cells =
             unsafe { group.cells.as_mut_ptr().add(start).cast::<[Cell<S, SLOTS>; WIDTH]>() };

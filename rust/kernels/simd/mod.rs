@@ -36,7 +36,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Rows of a tile of three or four vectors: at most 6, and 0 where registers are too few.
     const WIDE_TILE_ROWS: usize;
     /// Inputs of a group's block, at the most 10: as many inputs and as many before them, or sums, stay in
-    /// registers.
+    /// registers, but by AVX2, where some are read each time and it is faster all the same.
     const MOST_INPUTS: usize;
 
     /// The same number in all lanes.

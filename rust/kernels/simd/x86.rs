@@ -142,6 +142,7 @@ impl Square for Avx2 {
     fn compiled<T: Routine<G>, G>() -> Run<G> {
         #[target_feature(enable = "avx2,fma")]
         unsafe fn run<T: Routine<G>, G>(group: &mut G, place: &Place, row: &Row<'_>) {
+            // SAFETY: as the caller has promised.
             unsafe { T::run(group, place, row) }
         }
         run::<T, G>
@@ -283,6 +284,7 @@ impl Square for Avx512 {
     fn compiled<T: Routine<G>, G>() -> Run<G> {
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
         unsafe fn run<T: Routine<G>, G>(group: &mut G, place: &Place, row: &Row<'_>) {
+            // SAFETY: as the caller has promised.
             unsafe { T::run(group, place, row) }
         }
         run::<T, G>
