@@ -55,18 +55,25 @@ pub fn crowds() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
 }
 
 /// Members that update by every row of a table with many zeros: more rows than are looked at ahead,
-/// first layers for which that pays beside others for which it does not, rates that diverge.
+/// first layers for which that pays beside others for which it does not, in step if all are alike in depth
+/// and activation, rates that diverge.
 pub fn crowds_that_pass_over_zeros() -> impl Strategy<Value = (Dataset, Vec<Member>)> {
     let rate = prop_oneof![3 => 1e-3..0.2, 1 => Just(1e3), 1 => Just(1e30)];
     let data = (100..200_usize, 1..=12_usize, prop_oneof![0.3..0.7, 0.7..1.0], 0..PAIRS.len());
-    (data, rate, 1..=30_usize, any::<u64>()).prop_map(
-        |((rows, inputs, zeros, pair), rate, k, seed)| {
+    let alike = prop_oneof![Just(None), (0..HIDDEN.len(), 1..=2_usize).prop_map(Some)];
+    (data, rate, alike, 1..=40_usize, any::<u64>()).prop_map(
+        |((rows, inputs, zeros, pair), rate, alike, k, seed)| {
             let (size, objective) = ((inputs, 2), objective(PAIRS[pair], 2));
             let dataset = dataset_with_zeros(rows, size, objective, true, seed, zeros);
             let mut random = common::random(seed);
             let members = (0..k as u64).map(|place| {
-                let hidden = HIDDEN[random.below(4)];
-                let layers = (0..=random.below(2)).map(|_| (hidden, 1 + random.below(9)));
+                let (hidden, depth) = alike.unwrap_or((random.below(4), 1 + random.below(2)));
+                // Of one or two units it seldom pays, of nine it does.
+                let mut width = || match alike {
+                    Some(_) => [1, 2, 9][random.below(3)],
+                    None => 1 + random.below(9),
+                };
+                let layers = (0..depth).map(|_| (HIDDEN[hidden], width()));
                 let (topology, activations) =
                     layers_of(&(layers.collect(), PAIRS[pair]), inputs, 2);
                 let network = network(&topology, &activations, 1.0, seed ^ place);
@@ -89,7 +96,7 @@ pub fn crowds_that_defer_updates() -> impl Strategy<Value = (Dataset, Vec<Member
         2 => (Just(10), 1..=40_usize),
         1 => (Just(25), 1..=40_usize),
     ];
-    let hidden = prop::collection::vec(0..HIDDEN.len(), 1..=3);
+    let hidden = prop::collection::vec(0..HIDDEN.len(), 0..=3);
     (data, rate, hidden, widest, any::<u64>()).prop_map(
         |((rows, inputs, outputs, pair, flags), rate, hidden, (widest, k), seed)| {
             let (weighted, decay_biases) = flags;
@@ -98,7 +105,8 @@ pub fn crowds_that_defer_updates() -> impl Strategy<Value = (Dataset, Vec<Member
             let dataset = dataset_with_zeros(rows, size, objective, weighted, seed, 0.0);
             let mut random = common::random(seed);
             let members = (0..k as u64).map(|place| {
-                let layers = hidden[..=random.below(hidden.len())]
+                let depth = hidden.len().min(1 + random.below(hidden.len().max(1)));
+                let layers = hidden[..depth]
                     .iter()
                     .map(|&activation| (HIDDEN[activation], 1 + random.below(widest)))
                     .collect();
