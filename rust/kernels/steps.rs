@@ -121,12 +121,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Ways<Group<'a, S, R, SL
     pub(super) fn new<I: Square, const PLAIN: bool, const DEFER: bool>(
         groups: &[Group<'a, S, R, SLOTS>],
     ) -> Self {
+        const { assert!(PLAIN || !DEFER) }
         let layers = groups.first().map_or(0, |group| group.layers.len());
         for group in groups {
             assert_eq!(group.layers.len(), layers);
             assert!(!PLAIN || group.mask.is_empty() && group.gradient.is_empty());
             assert!(!group.sparse || PLAIN && !DEFER);
-            assert!(!DEFER || PLAIN);
         }
         let places = |layer: usize| {
             let groups = groups.iter().enumerate();
@@ -135,9 +135,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Ways<Group<'a, S, R, SL
         let [mut forward, mut updating_forward] = [const { Vec::new() }; 2];
         let [mut losses, mut back, mut updating_back] = [const { Vec::new() }; 3];
         for at in (0..layers).flat_map(places) {
-            at.forward::<I>(&mut forward);
+            at.forward::<I>(&mut forward, Places::sums::<I>);
             if DEFER {
-                at.updating_forward::<I>(&mut updating_forward);
+                at.forward::<I>(&mut updating_forward, Places::updated_sums::<I>);
             }
         }
         for at in (0..layers).last().into_iter().flat_map(places) {
@@ -219,38 +219,41 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         Step { group: self.index, run: I::compiled::<T, _>(), place }
     }
 
-    fn forward<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
+    /// The layer's way forward, by these steps to its sums.
+    fn forward<I: Square>(
+        &self,
+        to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>,
+        sums: impl Fn(&Self, &mut Vec<Step<Group<'a, S, R, SLOTS>>>),
+    ) {
         if self.layer == 0 {
             to.push(self.step::<I, Hear>(self.place()));
         }
-        if self.sparse() {
-            to.push(self.step::<I, SumsOfHeard>(self.place()));
-        } else {
-            for (place, width) in self.blocks() {
-                let first = place.heard == self.layer().heard;
-                to.push(if first {
-                    with_width!(S, width, WIDTH => self.step::<I, Sums<WIDTH, true>>(place))
-                } else {
-                    with_width!(S, width, WIDTH => self.step::<I, Sums<WIDTH, false>>(place))
-                });
-            }
-        }
+        sums(self, to);
         self.activate::<I>(to);
     }
 
-    fn updating_forward<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
-        if self.layer == 0 {
-            to.push(self.step::<I, Hear>(self.place()));
+    fn sums<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
+        if self.sparse() {
+            to.push(self.step::<I, SumsOfHeard>(self.place()));
+            return;
         }
         for (place, width) in self.blocks() {
-            let first = place.heard == self.layer().heard;
-            to.push(if first {
+            to.push(if place.heard == self.layer().heard {
+                with_width!(S, width, WIDTH => self.step::<I, Sums<WIDTH, true>>(place))
+            } else {
+                with_width!(S, width, WIDTH => self.step::<I, Sums<WIDTH, false>>(place))
+            });
+        }
+    }
+
+    fn updated_sums<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
+        for (place, width) in self.blocks() {
+            to.push(if place.heard == self.layer().heard {
                 with_width!(S, width, WIDTH => self.step::<I, UpdatedSums<WIDTH, true>>(place))
             } else {
                 with_width!(S, width, WIDTH => self.step::<I, UpdatedSums<WIDTH, false>>(place))
             });
         }
-        self.activate::<I>(to);
     }
 
     /// What the units give for their sums.
