@@ -33,7 +33,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         for index in (0..self.network.layers.len()).rev() {
             let layer = self.network.layers[index];
             for &row in soon.iter().skip(index * part).take(part) {
-                prefetch_row(dataset, row);
+                prefetch_row(dataset.row(row));
             }
             if index > 0 {
                 let before = self.network.layers[index - 1];

@@ -48,23 +48,55 @@ pub(super) struct Cell<S, const SLOTS: usize> {
     pub(super) slots: [S; SLOTS],
 }
 
+/// What a block hears: numbers of the table's row in its `FIRST_LAYER`, else units.
+///
+/// # Safety
+/// There are as many from the place on, of the row or of the units.
+#[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
+#[inline(always)]
+pub(super) unsafe fn heard<S: Simd, const WIDTH: usize, const FIRST_LAYER: bool>(
+    units: *const S,
+    inputs: &[f32],
+    place: &Place,
+) -> [S; WIDTH] {
+    let mut x = [S::splat(0.0); WIDTH];
+    for i in 0..WIDTH {
+        // SAFETY: as the caller has promised.
+        x[i] = unsafe {
+            if FIRST_LAYER {
+                S::splat(*inputs.as_ptr().add(place.heard + i))
+            } else {
+                units.add(place.heard + i).read()
+            }
+        };
+    }
+    x
+}
+
 /// A block's part of a layer's sums: `sums[j] = before[j] + Σ_i x[i] · block[j, i]`, in the order of i, where
 /// `before` are the biases for the `FIRST` block, else what the sums are so far.
-pub(super) struct Sums<const WIDTH: usize, const FIRST: bool>;
+pub(super) struct Sums<const WIDTH: usize, const FIRST: bool, const FIRST_LAYER: bool>;
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDTH: usize, const FIRST: bool>
-    Routine<Group<'_, S, R, SLOTS>> for Sums<WIDTH, FIRST>
+impl<
+    S: Simd,
+    R: Rule<S, SLOTS>,
+    const SLOTS: usize,
+    const WIDTH: usize,
+    const FIRST: bool,
+    const FIRST_LAYER: bool,
+> Routine<Group<'_, S, R, SLOTS>> for Sums<WIDTH, FIRST, FIRST_LAYER>
 {
     #[inline(always)]
-    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
         let (cells, units) = (group.cells.as_ptr(), group.units.as_mut_ptr());
         // SAFETY: the block and the biases are among the cells, `(outputs, WIDTH)` and `(outputs,)`; what the
-        // block hears, `(WIDTH,)`, and the layer's own units, `(outputs,)`, among the units, apart.
+        // block hears, `(WIDTH,)`, is of the row or among the units, as are the layer's own, `(outputs,)`,
+        // apart.
         unsafe {
             let (block, biases) = (cells.add(place.block), cells.add(place.biases));
-            let (x, sums) = (units.add(place.heard), units.add(place.units));
-            let x = x.cast::<[S; WIDTH]>().read();
+            let sums = units.add(place.units);
+            let x = heard::<S, WIDTH, FIRST_LAYER>(units, row.inputs, place);
             for j in 0..place.outputs {
                 let mut total = if FIRST { (*biases.add(j)).value } else { sums.add(j).read() };
                 for i in 0..WIDTH {
@@ -148,10 +180,16 @@ pub(super) fn deltas<S, R, const SLOTS: usize>(
 }
 
 /// A block's part of the way back: what it hears gets `back[i] = Σ_j block[j, i] · deltas[j]`, in the order of
-/// j, times its derivative, unless the table gave it; and weights change by their gradients (see [`Changes`]).
-/// Deltas overwrite what they are of, but where updates are deferred, which need that: then they go to
-/// `spare`.
-pub(super) struct Back<const WIDTH: usize, const UPDATE: bool, const PLAIN: bool>;
+/// j, times its derivative, unless the table gave it; and weights change by their gradients (see [`Changes`]),
+/// with the `FIRST` block the biases as well, which are weights of an input that is always 1. Deltas overwrite
+/// what they are of, but where updates are deferred, which need that: then they go to `spare`.
+pub(super) struct Back<
+    const WIDTH: usize,
+    const UPDATE: bool,
+    const PLAIN: bool,
+    const FIRST: bool,
+    const FIRST_LAYER: bool,
+>;
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
 impl<
@@ -161,55 +199,40 @@ impl<
     const WIDTH: usize,
     const UPDATE: bool,
     const PLAIN: bool,
-> Routine<Group<'_, S, R, SLOTS>> for Back<WIDTH, UPDATE, PLAIN>
+    const FIRST: bool,
+    const FIRST_LAYER: bool,
+> Routine<Group<'_, S, R, SLOTS>> for Back<WIDTH, UPDATE, PLAIN, FIRST, FIRST_LAYER>
 {
     #[inline(always)]
-    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
         let deferred = PLAIN && !UPDATE;
         let deltas = deltas(group, place, deferred);
         let (units, spare) = (group.units.as_mut_ptr(), group.spare.as_mut_ptr());
         let changes = Changes::<S, R, SLOTS, UPDATE, PLAIN>::of(group);
-        let keep = group.keep.0;
-        // SAFETY: the block is among the cells, `(outputs, WIDTH)`, as are the layer's deltas, `(outputs,)`,
-        // among all; what the block hears, `(WIDTH,)`, is among the units before them, and `spare` is shaped
-        // like those.
+        let (one, keep) = (S::splat(1.0), group.keep);
+        // SAFETY: the block is among the cells, `(outputs, WIDTH)`, as are the biases, `(outputs,)`, and the
+        // layer's deltas, `(outputs,)`, among all; what the block hears, `(WIDTH,)`, is of the row or among the
+        // units before them, and `spare` is shaped like those.
         unsafe {
-            let heard = units.add(place.heard);
-            let x = heard.cast::<[S; WIDTH]>().read();
+            let x = heard::<S, WIDTH, FIRST_LAYER>(units, row.inputs, place);
             let mut total = [S::splat(0.0); WIDTH];
             for j in 0..place.outputs {
                 let delta = deltas.add(j).read();
+                if FIRST {
+                    changes.change(place.biases + j, one, delta, keep.1);
+                }
                 for i in 0..WIDTH {
                     let weight = place.block + j * WIDTH + i;
-                    total[i] = (*changes.cells.add(weight)).value.mul_add(delta, total[i]);
-                    changes.change(weight, x[i], delta, keep);
+                    if !FIRST_LAYER {
+                        total[i] = (*changes.cells.add(weight)).value.mul_add(delta, total[i]);
+                    }
+                    changes.change(weight, x[i], delta, keep.0);
                 }
             }
-            if !place.first_layer {
+            if !FIRST_LAYER {
                 times_derivatives(place.before, &x, &mut total);
-                let to = if deferred { spare.add(place.heard) } else { heard };
-                to.cast::<[S; WIDTH]>().write(total);
-            }
-        }
-    }
-}
-
-/// What becomes of a layer's biases on the way back, which are weights of an input that is always 1.
-pub(super) struct BackBiases<const UPDATE: bool, const PLAIN: bool>;
-
-#[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const UPDATE: bool, const PLAIN: bool>
-    Routine<Group<'_, S, R, SLOTS>> for BackBiases<UPDATE, PLAIN>
-{
-    #[inline(always)]
-    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
-        let deltas = deltas(group, place, false);
-        let changes = Changes::<S, R, SLOTS, UPDATE, PLAIN>::of(group);
-        let (one, keep) = (S::splat(1.0), group.keep.1);
-        for j in 0..place.outputs {
-            // SAFETY: the biases are among the cells, `(outputs,)`, as are the layer's deltas among all.
-            unsafe {
-                changes.change(place.biases + j, one, deltas.add(j).read(), keep);
+                let to = if deferred { spare } else { units };
+                to.add(place.heard).cast::<[S; WIDTH]>().write(total);
             }
         }
     }

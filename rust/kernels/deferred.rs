@@ -14,6 +14,7 @@
 //!
 //! Until then a row's units and deltas are kept, so that a group has room for those of two rows.
 
+use super::blocks::heard;
 use super::group::Group;
 use super::rules::Rule;
 use super::simd::Simd;
@@ -31,28 +32,34 @@ impl<S, R, const SLOTS: usize> Group<'_, S, R, SLOTS> {
 /// `sums[j] = before[j] + Σ_i x[i] · block[j, i]`, in the order of i, where `before` are the biases for the
 /// `FIRST` block, which are updated as well (in a loop of their own they took small networks 2 to 4 % longer),
 /// else what the sums are so far.
-pub(super) struct UpdatedSums<const WIDTH: usize, const FIRST: bool>;
+pub(super) struct UpdatedSums<const WIDTH: usize, const FIRST: bool, const FIRST_LAYER: bool>;
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDTH: usize, const FIRST: bool>
-    Routine<Group<'_, S, R, SLOTS>> for UpdatedSums<WIDTH, FIRST>
+impl<
+    S: Simd,
+    R: Rule<S, SLOTS>,
+    const SLOTS: usize,
+    const WIDTH: usize,
+    const FIRST: bool,
+    const FIRST_LAYER: bool,
+> Routine<Group<'_, S, R, SLOTS>> for UpdatedSums<WIDTH, FIRST, FIRST_LAYER>
 {
     #[inline(always)]
-    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
         let (cells, units, sums) =
             (group.cells.as_mut_ptr(), group.units.as_mut_ptr(), group.sums.as_mut_ptr());
         let (before, rule, keep) = (group.spare.as_ptr(), group.rule, group.keep);
         // SAFETY: the block and the biases are among the cells, `(outputs, WIDTH)` and `(outputs,)`; what the
-        // block hears, `(WIDTH,)`, and the layer's own units, `(outputs,)`, among the units, apart; `spare` is
-        // as large, `sums` as the widest layer, and all four are vectors of their own. What the block heard
-        // for the row before stands in `spare`, the layer's deltas where its units will: each is read before
-        // a sum takes its place, with the last block.
+        // block hears, `(WIDTH,)`, is of the row or among the units, as are the layer's own, `(outputs,)`,
+        // apart; `spare` is as large, `sums` as the widest layer, and all four are vectors of their own. What
+        // the block heard of the row before stands there or in `spare`, the layer's deltas where its units
+        // will: each is read before a sum takes its place, with the last block.
         unsafe {
             let (block, biases) = (cells.add(place.block), cells.add(place.biases));
             let own = units.add(place.units);
             let to = if place.last_block { own } else { sums };
-            let heard = before.add(place.heard).cast::<[S; WIDTH]>().read();
-            let x = units.add(place.heard).cast::<[S; WIDTH]>().read();
+            let x_before = heard::<S, WIDTH, FIRST_LAYER>(before, row.before, place);
+            let x = heard::<S, WIDTH, FIRST_LAYER>(units, row.inputs, place);
             for j in 0..place.outputs {
                 let delta = own.add(j).read();
                 let mut total = if FIRST {
@@ -65,7 +72,7 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDTH: usize, const F
                 };
                 for i in 0..WIDTH {
                     let cell = &mut *block.add(j * WIDTH + i);
-                    let change = heard[i].mul(delta);
+                    let change = x_before[i].mul(delta);
                     cell.value = rule.update(cell.value, &mut cell.slots, change, keep.0);
                     total = x[i].mul_add(cell.value, total);
                 }

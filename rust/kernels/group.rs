@@ -19,7 +19,8 @@
 //!    layer's exponentials, there are the next one's sums to do.
 //! 5. Where the table has many zeros, the first layer passes over them (see `zeros`).
 //! 6. Where a batch is one row, updates are deferred to the next row's way forward (see `deferred`).
-//! 7. Which loops a row goes through is found out once, not at each row (see `steps`).
+//! 7. Which loops a row goes through is found out once, not at each row (see `steps`); inputs and targets are
+//!    read where they are needed.
 //! 8. Where updates are not deferred, a unit's delta stands where what it gave did: where weights and
 //!    velocities fill the nearest cache as it is, each line that they lose to others is fetched and written
 //!    back at every row (8 % of four layers of ten on an Intel Xeon).
@@ -31,7 +32,7 @@ use super::loss::{output_gradient, row_losses};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
 use super::steps::{Place, Routine, Row};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Objective};
 use crate::member::Member;
 use crate::network::Network;
 
@@ -53,9 +54,8 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
     /// Sums over the rows of a batch but the last, shaped like the parameters; empty if a batch is
     /// one row.
     pub(super) gradient: Vec<S>,
-    /// What all units give, the inputs first. On the way back, once a layer has no more need of what it
-    /// heard, that makes way for its deltas: the loss's derivative by those units' weighted sums, times
-    /// the update's factor.
+    /// What all units give. On the way back, once a layer has no more need of what it heard, that makes way
+    /// for deltas: the loss's derivative by those units' weighted sums, times the update's factor.
     pub(super) units: Vec<S>,
     /// Deltas, placed as the units are: those of the outputs always, those of all layers where updates
     /// are deferred. Then it changes places with `units`: it keeps the row's units until their weights
@@ -65,6 +65,7 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
     pub(super) sums: Vec<S>,
     /// For each unit the lanes whose members have it.
     pub(super) present: Vec<u32>,
+    /// A row's targets, where more is asked of them than an output's error.
     targets: Vec<S>,
     /// Each member's sum of a batch's losses.
     pub(super) losses: Vec<f64>,
@@ -94,8 +95,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         assert_eq!(width(layers.last(), |layer| layer.outputs), Some(dataset.n_outputs()));
         assert!(layers.iter().all(|layer| layer.inputs > 0 && layer.outputs > 0));
         let count = layers.iter().map(|layer| (layer.inputs + 1) * layer.outputs).sum();
-        let units: usize = layers.iter().map(|layer| layer.inputs).sum();
-        let units = units + dataset.n_outputs();
+        let units: usize = layers.iter().map(|layer| layer.outputs).sum();
         let zero = S::splat(0.0);
         let mut group = Self {
             dataset,
@@ -173,6 +173,16 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
+    /// Numbers of a row that the first layer hears.
+    pub(super) fn n_inputs(&self) -> usize {
+        self.dataset.n_inputs()
+    }
+
+    /// What members are asked to do.
+    pub(super) fn objective(&self) -> &Objective {
+        self.dataset.objective()
+    }
+
     /// How many numbers it holds: parameters and what the update rule remembers of them.
     #[inline(always)]
     pub(super) fn size(&self) -> usize {
@@ -199,20 +209,12 @@ fn present(layers: &[Layer], units: usize) -> Vec<u32> {
     all
 }
 
-/// Hears a row's targets, and its inputs unless it passes over some.
-pub(super) struct Hear;
-
-#[allow(unsafe_code, reason = "kernel file")]
-impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Hear {
+impl<S: Simd, R, const SLOTS: usize> Group<'_, S, R, SLOTS> {
+    /// Takes a row's targets to all lanes.
     #[inline(always)]
-    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, _place: &Place, row: &Row<'_>) {
-        for (target, &t) in group.targets.iter_mut().zip(row.targets) {
+    fn broadcast(&mut self, targets: &[f32]) {
+        for (target, &t) in self.targets.iter_mut().zip(targets) {
             *target = S::splat(t);
-        }
-        if !group.sparse {
-            for (unit, &x) in group.units.iter_mut().zip(row.inputs) {
-                *unit = S::splat(x);
-            }
         }
     }
 }
@@ -224,6 +226,7 @@ pub(super) struct Losses;
 impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Losses {
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
+        group.broadcast(row.targets);
         let (outputs, members) = (&group.units[place.units..], group.losses.len());
         let objective = group.dataset.objective();
         let losses = row_losses(objective, outputs, &group.targets, (0, 1), members);
@@ -233,13 +236,35 @@ impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Losses 
     }
 }
 
-/// The loss's derivative for the row heard.
+/// The loss's derivative for a row, where it is the error alone (see [`is_error`](super::loss::is_error)).
+pub(super) struct OutputErrors;
+
+#[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
+impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for OutputErrors {
+    #[inline(always)]
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
+        let scale = group.factor.1.mul(S::splat(row.weight));
+        let (outputs, deltas) = (group.units.as_ptr(), group.spare.as_mut_ptr());
+        for j in 0..place.outputs {
+            // SAFETY: the outputs are among the units, `(outputs,)`, and `spare` is shaped like those; the row
+            // has as many targets.
+            unsafe {
+                let target = S::splat(*row.targets.as_ptr().add(j));
+                let output = outputs.add(place.units + j).read();
+                deltas.add(place.units + j).write(scale.mul(output.sub(target)));
+            }
+        }
+    }
+}
+
+/// The loss's derivative for a row.
 pub(super) struct OutputGradient;
 
 #[allow(unsafe_code, reason = "kernel file")]
 impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for OutputGradient {
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
+        group.broadcast(row.targets);
         output_gradient(
             group.dataset.objective(),
             &group.units[place.units..],

@@ -33,9 +33,11 @@ pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
     in_step: Vec<Group<'a, S, R, SLOTS>>,
     ways: Ways<Group<'a, S, R, SLOTS>>,
     dataset: &'a Dataset,
+    /// Whether the table is larger than the nearest cache.
+    far: bool,
     defer: Defer,
-    /// Whether the updates of the row before are still to be made.
-    deferred: bool,
+    /// Inputs of the row before, if its updates are still to be made.
+    deferred: Option<&'a [f32]>,
     /// What the rows to come hear, of sparse groups.
     ahead: Option<Ahead<'a>>,
 }
@@ -69,8 +71,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         };
         Self {
             dataset,
+            far: dataset.inputs().len() + dataset.targets().len() > NEAR,
             defer,
-            deferred: false,
+            deferred: None,
             ahead: nonzeros.map(|nonzeros| Ahead::new(dataset, nonzeros)),
             ways: if SPARSE {
                 Ways::new::<I, true, false>(&own)
@@ -102,6 +105,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
     ) -> Result<()> {
         let batch_size = self.in_step[0].rates[0].batch_size;
         let (mut end, mut seen) = (0, 0);
+        let mut soon = orders.rows.first().map(|&row| self.dataset.row(row));
         for epoch in orders.rows.chunks(orders.epoch) {
             let asked = if orders.in_last(end) { &mut *losses } else { &mut [] };
             for batch in epoch.chunks(batch_size) {
@@ -112,59 +116,67 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
                     seen = (end + ROWS_AHEAD).min(orders.rows.len());
                     ahead.look(&orders.rows[end..seen]);
                 }
+                for group in &mut self.in_step {
+                    group.begin_step(batch.len());
+                }
+                for index in 1..=batch.len() {
+                    let Some(row) = soon else { break };
+                    soon = orders.rows.get(end + index).map(|&row| self.dataset.row(row));
+                    self.pass(row, soon, index < batch.len(), !asked.is_empty());
+                }
                 end += batch.len();
-                self.step(batch, orders.rows.get(end), asked);
+                let totals = self.in_step.iter_mut().flat_map(|group| &mut group.losses);
+                for (loss, total) in asked.iter_mut().zip(totals) {
+                    *loss += std::mem::take(total);
+                }
             }
         }
         Ok(())
     }
 
-    /// One update from a batch of rows. Adds each member's weighted sum of the rows' losses to
-    /// `losses`, which has one for each member, or none where they are not asked for. `next` is the
-    /// row that comes after.
+    /// Takes a row through the groups, which `soon` comes after, in the same batch if there is `more` of it;
+    /// adds up losses where they are asked for.
     #[inline(always)]
-    fn step(&mut self, batch: &[u32], next: Option<&u32>, losses: &mut [f64]) {
-        for group in &mut self.in_step {
-            group.begin_step(batch.len());
+    fn pass(
+        &mut self,
+        [inputs, targets, weight]: [&'a [f32]; 3],
+        soon: Option<[&'a [f32]; 3]>,
+        more: bool,
+        losses: bool,
+    ) {
+        if let Some(parts) = soon
+            && self.far
+        {
+            prefetch_row(parts);
         }
-        for (index, &row) in batch.iter().enumerate() {
-            if let Some(&soon) = batch.get(index + 1).or(next) {
-                prefetch_row(self.dataset, soon);
+        let heard = self.ahead.as_ref().map_or(&[][..], Ahead::row);
+        let before = self.deferred.unwrap_or(&[]);
+        let row = Row { inputs, before, targets, weight: weight[0], heard };
+        // None are left when the members are given back.
+        let defers = soon.is_some()
+            && match self.defer {
+                Defer::None => false,
+                Defer::EveryOther => self.deferred.is_none(),
+                Defer::All => true,
+            };
+        let (ways, groups) = (&self.ways, &mut self.in_step);
+        let forward = if self.deferred.is_some() { &ways.updating_forward } else { &ways.forward };
+        let back = if defers || more { &ways.back } else { &ways.updating_back };
+        // SAFETY: `new` has made the ways for these groups, whose table's row it is, as the row before was.
+        #[allow(unsafe_code, reason = "kernel file")]
+        unsafe {
+            forward.take(groups, &row);
+            if losses {
+                ways.losses.take(groups, &row);
             }
-            let [inputs, targets, weight] = self.dataset.row(row);
-            let heard = self.ahead.as_ref().map_or(&[][..], Ahead::row);
-            let row = Row { inputs, targets, weight: weight[0], heard };
-            let more_of_batch = index + 1 < batch.len();
-            // None are left when the members are given back.
-            let defers = next.is_some()
-                && match self.defer {
-                    Defer::None => false,
-                    Defer::EveryOther => !self.deferred,
-                    Defer::All => true,
-                };
-            let (ways, groups) = (&self.ways, &mut self.in_step);
-            let forward = if self.deferred { &ways.updating_forward } else { &ways.forward };
-            let back = if defers || more_of_batch { &ways.back } else { &ways.updating_back };
-            // SAFETY: `new` has made the ways for these groups, whose table's row it is.
-            #[allow(unsafe_code, reason = "kernel file")]
-            unsafe {
-                forward.take(groups, &row);
-                if !losses.is_empty() {
-                    ways.losses.take(groups, &row);
-                }
-                back.take(groups, &row);
-            }
-            if defers {
-                groups.iter_mut().for_each(Group::defer);
-            }
-            self.deferred = defers;
-            if let Some(ahead) = &mut self.ahead {
-                ahead.pass();
-            }
+            back.take(groups, &row);
         }
-        let totals = self.in_step.iter_mut().flat_map(|group| &mut group.losses);
-        for (loss, total) in losses.iter_mut().zip(totals) {
-            *loss += std::mem::take(total);
+        if defers {
+            groups.iter_mut().for_each(Group::defer);
+        }
+        self.deferred = defers.then_some(inputs);
+        if let Some(ahead) = &mut self.ahead {
+            ahead.pass();
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Layer {
     pub(super) blocks: Vec<Span>,
     /// Place of the first bias.
     pub(super) biases: usize,
-    /// Place of what the layer hears, `(inputs,)`, among all units.
+    /// Place of what the layer hears, `(inputs,)`, among all units; the first layer hears the row's inputs.
     pub(super) heard: usize,
     /// Place of what the layer gives, `(outputs,)`, among all units.
     pub(super) units: usize,
@@ -63,7 +63,6 @@ pub(super) fn layers(networks: &[&Network], (first, other): (usize, usize)) -> V
     let mut layers = Vec::new();
     for (index, &activation) in activations.iter().enumerate() {
         let (inputs, outputs) = (width(index).unwrap_or(0), width(index + 1).unwrap_or(0));
-        units += inputs;
         let lanes_with = |unit: usize| {
             let lanes = networks.iter().enumerate();
             lanes.fold(0, |bits, (lane, network)| {
@@ -84,8 +83,9 @@ pub(super) fn layers(networks: &[&Network], (first, other): (usize, usize)) -> V
         }
         let biases = start + inputs * outputs;
         start = biases + outputs;
-        let heard = units - inputs;
+        let heard = if index > 0 { units - inputs } else { 0 };
         let layer = Layer { inputs, outputs, blocks, biases, heard, units, activation, present };
+        units += outputs;
         layers.push(layer);
     }
     layers

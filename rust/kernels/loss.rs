@@ -8,6 +8,12 @@ use crate::dataset::{Loss, Objective};
 use crate::math::{ln, ln_of_normal};
 use crate::network::Activation;
 
+/// Whether the loss's derivative by an output's weighted sum is that output less its target: for both pairs of
+/// the cross-entropy the derivatives cancel.
+pub(super) fn is_error(objective: &Objective) -> bool {
+    objective.loss == Loss::CrossEntropy || objective.output == Activation::Identity
+}
+
 /// The loss's derivative by the output layer's weighted sums, times `scales`: outputs, targets and
 /// deltas are `(outputs, vectors)`, scales `(vectors,)`.
 #[inline(always)]
@@ -18,31 +24,18 @@ pub(super) fn output_gradient<S: Simd>(
     scales: &[S],
     deltas: &mut [S],
 ) {
-    let squared = objective.loss == Loss::SquaredError;
-    let jacobian = squared && objective.output == Activation::Softmax;
-    let units = deltas.iter_mut().zip(outputs.iter().zip(targets));
-    if let [scale] = scales
-        && !jacobian
-    {
-        // One loop for one vector: several would cost tiny networks 1 to 2 % of their time.
-        for (delta, (output, &target)) in units {
-            *delta = scale.mul(output.sub(target));
-        }
-    } else {
-        for (delta, (output, &target)) in units {
-            *delta = output.sub(target);
-        }
-        if jacobian {
-            return times_jacobian(outputs, scales, deltas);
-        }
-        for unit in deltas.chunks_exact_mut(scales.len()) {
-            for (delta, &scale) in unit.iter_mut().zip(scales) {
-                *delta = scale.mul(*delta);
-            }
+    for (delta, (output, &target)) in deltas.iter_mut().zip(outputs.iter().zip(targets)) {
+        *delta = output.sub(target);
+    }
+    if !is_error(objective) && objective.output == Activation::Softmax {
+        return times_jacobian(outputs, scales, deltas);
+    }
+    for unit in deltas.chunks_exact_mut(scales.len()) {
+        for (delta, &scale) in unit.iter_mut().zip(scales) {
+            *delta = scale.mul(*delta);
         }
     }
-    // For both pairs of the cross-entropy the derivatives cancel.
-    if squared {
+    if !is_error(objective) {
         times_derivatives(objective.output, outputs, deltas);
     }
 }

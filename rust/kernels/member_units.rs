@@ -1,11 +1,17 @@
 //! What side-by-side members' units give for their weighted sums, as steps of a row's way (see `steps`): one
 //! vector has one unit of all members.
 
+use super::blocks::with_size;
 use super::group::Group;
+use super::layout::evenly;
 use super::simd::Simd;
 use super::steps::{Place, Routine, Row};
-use super::units::{activate, exp, sigmoid, softmax, tanh};
+use super::units::{activate, exp, sigmoid, tanh};
 use crate::network::Activation;
+
+/// Units whose exponentials are worked out side by side, at the most: ten are five and five. (Of one member
+/// there are enough for `units::SIDE`, which leaves registers.)
+pub(super) const UNITS: usize = 5;
 
 /// What so many of side-by-side members' units give for their sums, sigmoids or, if `TANH`, tanh's; where
 /// `SOME` members lack some, those give 0, which is made sure of at once: in a way of its own through the units
@@ -78,48 +84,81 @@ impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Absent 
     }
 }
 
-/// Softmax of side-by-side members' outputs, of which nobody lacks any.
-pub(super) struct Softmax;
+/// Softmax of side-by-side members' outputs, of which nobody lacks any: so few that all stay in registers.
+pub(super) struct Softmax<const COUNT: usize>;
 
-#[allow(unsafe_code, reason = "kernel file")]
-impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Softmax {
+#[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
+impl<S: Simd, R, const SLOTS: usize, const COUNT: usize> Routine<Group<'_, S, R, SLOTS>>
+    for Softmax<COUNT>
+{
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
-        softmax_of_members(&mut group.units[place.units..][..place.outputs]);
+        // SAFETY: the outputs, `(COUNT,)`, are among the units.
+        softmax(unsafe { &mut *group.units.as_mut_ptr().add(place.units).cast::<[S; COUNT]>() });
     }
 }
 
-/// Softmax of side-by-side members' units, `(units,)`. Three or four, the classes of many small tables, have a
-/// function of their own; each more would take longer to compile.
-#[inline(always)]
-fn softmax_of_members<S: Simd>(units: &mut [S]) {
-    if let Ok(three) = units.try_into() {
-        return softmax_of_few::<S, 3>(three);
+/// Softmax of more outputs.
+pub(super) struct SoftmaxOfMany;
+
+#[allow(unsafe_code, reason = "kernel file")]
+impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for SoftmaxOfMany {
+    #[inline(always)]
+    unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
+        softmax_of_many(&mut group.units[place.units..][..place.outputs]);
     }
-    if let Ok(four) = units.try_into() {
-        return softmax_of_few::<S, 4>(four);
-    }
-    softmax(units, 1);
 }
 
-/// The same steps for three or four units, in registers: through memory each would wait for the one before.
 #[inline(always)]
-fn softmax_of_few<S: Simd, const N: usize>(units: &mut [S; N]) {
+fn softmax<S: Simd, const COUNT: usize>(units: &mut [S; COUNT]) {
+    let largest = largest(units);
+    let sum = exponentials(units, largest, S::splat(0.0));
+    for i in 0..COUNT {
+        units[i] = units[i].div(sum);
+    }
+}
+
+/// The same steps for more than [`UNITS`], as many at a time as go side by side.
+#[inline(always)]
+fn softmax_of_many<S: Simd>(units: &mut [S]) {
+    let largest = largest(units);
+    let mut sum = S::splat(0.0);
+    let mut rest = &mut *units;
+    while !rest.is_empty() {
+        let (some, after) = rest.split_at_mut(evenly(rest.len(), UNITS));
+        with_size!(some.len(), COUNT => {
+            if let Ok(some) = <&mut [S; COUNT]>::try_from(some) {
+                sum = exponentials(some, largest, sum);
+            }
+        }; 3 4 5);
+        rest = after;
+    }
+    for unit in units {
+        *unit = unit.div(sum);
+    }
+}
+
+/// The largest of some units' sums.
+#[inline(always)]
+fn largest<S: Simd>(units: &[S]) -> S {
     let mut largest = S::splat(f32::NEG_INFINITY);
-    for i in 0..N {
-        largest = units[i].above(largest);
+    for unit in units {
+        largest = unit.above(largest);
     }
-    for i in 0..N {
+    largest
+}
+
+/// Replaces sums by exponentials of how far they are below the largest; what those come to, on top of `sum`.
+#[inline(always)]
+fn exponentials<S: Simd, const COUNT: usize>(units: &mut [S; COUNT], largest: S, mut sum: S) -> S {
+    for i in 0..COUNT {
         units[i] = units[i].sub(largest);
     }
     exp(units);
-    let mut sum = S::splat(0.0);
-    for i in 0..N {
+    for i in 0..COUNT {
         sum = sum.add(units[i]);
     }
-    for i in 0..N {
-        units[i] = units[i].div(sum);
-    }
+    sum
 }
 
 #[cfg(test)]
@@ -131,17 +170,17 @@ mod tests {
     use crate::kernels::{Kernel, dispatch};
     use crate::math;
 
-    /// Softmax of some units, beside its definition.
+    /// Softmax of one to twelve units, beside its definition.
     struct Softmaxes;
 
     impl Softmaxes {
         #[inline(always)]
         fn holds<S: Simd>() {
             let ends = [-1e30, -88.0, -0.5, 0.0, 1e-40, 0.3, 87.0, 1e30, f32::INFINITY, f32::NAN];
-            for case in 0..5 * ends.len() {
+            for case in 0..12 * ends.len() {
                 let (count, start) = (1 + case / ends.len(), case % ends.len());
                 let sum = |unit: usize, lane: usize| ends[(start + unit * (lane + 1)) % ends.len()];
-                let mut units = [S::splat(0.0); 5];
+                let mut units = [S::splat(0.0); 12];
                 for (place, unit) in units.iter_mut().enumerate() {
                     let mut lanes = [0.0; MOST_LANES];
                     for (lane, number) in lanes.iter_mut().enumerate() {
@@ -149,7 +188,12 @@ mod tests {
                     }
                     *unit = S::load(&lanes);
                 }
-                softmax_of_members(&mut units[..count]);
+                let some = &mut units[..count];
+                if count <= UNITS {
+                    with_size!(count, COUNT => softmax::<S, COUNT>(some.try_into().unwrap()); 1 2 3 4 5);
+                } else {
+                    softmax_of_many(some);
+                }
                 for lane in 0..S::LANES {
                     let sums = (0..count).map(|unit| sum(unit, lane));
                     let above = |a: f32, b: f32| if a > b { a } else { b };

@@ -10,19 +10,37 @@
 //! and those of inputs and outputs in `group`.
 
 use super::ahead::Heard;
-use super::blocks::{Back, BackBiases, Sums, with_size, with_width};
+use super::blocks::{Back, Sums, with_size, with_width};
 use super::deferred::UpdatedSums;
-use super::group::{Group, Hear, Losses, OutputGradient};
+use super::group::{Group, Losses, OutputErrors, OutputGradient};
 use super::layout::{Layer, evenly};
-use super::member_units::{Absent, Relu, Sigmoids, Softmax};
+use super::loss::is_error;
+use super::member_units::{Absent, Relu, Sigmoids, Softmax, SoftmaxOfMany, UNITS};
 use super::rules::Rule;
 use super::simd::{Simd, Square};
 use super::zeros::{SumsOfHeard, UpdateHeard};
 use crate::network::Activation;
 
-/// Units whose exponentials are worked out side by side, at the most: ten are five and five. (Of one member
-/// there are enough for `units::SIDE`, which leaves registers.)
-const UNITS: usize = 5;
+/// Calls a function that is generic over a block's width, whether it is the first of its layer's, and whether
+/// that is the first layer.
+macro_rules! with_block {
+    ($simd:ty, $at:expr, $place:expr, $width:expr,
+     $name:ident, $first:ident, $first_layer:ident => $call:expr) => {
+        with_width!($simd, $width, $name => {
+            match ($place.heard == $at.layer().heard, $at.layer == 0) {
+                (true, true) => with_block!($first = true, $first_layer = true => $call),
+                (true, false) => with_block!($first = true, $first_layer = false => $call),
+                (false, true) => with_block!($first = false, $first_layer = true => $call),
+                (false, false) => with_block!($first = false, $first_layer = false => $call),
+            }
+        })
+    };
+    ($first:ident = $is_first:literal, $first_layer:ident = $is_first_layer:literal => $call:expr) => {{
+        const $first: bool = $is_first;
+        const $first_layer: bool = $is_first_layer;
+        $call
+    }};
+}
 
 /// Where a step finds its numbers in its group.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +49,7 @@ pub(crate) struct Place {
     pub(super) block: usize,
     /// The first of the layer's biases, `(outputs,)`, among the cells.
     pub(super) biases: usize,
-    /// The first of what a block hears, `(width,)`, among the units.
+    /// The first of what a block hears, `(width,)`, among the units; of the first layer's among the row's inputs.
     pub(super) heard: usize,
     /// The first of the layer's units, or of those of them that the step is about, `(outputs,)`.
     pub(super) units: usize,
@@ -39,8 +57,6 @@ pub(crate) struct Place {
     pub(super) activation: Activation,
     /// What gave what the layer hears.
     pub(super) before: Activation,
-    /// Whether the table gave it, which hears nothing back.
-    pub(super) first_layer: bool,
     /// Whether the network's outputs are the layer's.
     pub(super) last_layer: bool,
     /// Whether the block is the last of its layer's.
@@ -50,6 +66,8 @@ pub(crate) struct Place {
 /// What steps need of a row of the table.
 pub(crate) struct Row<'a> {
     pub(super) inputs: &'a [f32],
+    /// Those of the row before, if its updates are still to be made.
+    pub(super) before: &'a [f32],
     pub(super) targets: &'a [f32],
     pub(super) weight: f32,
     /// Of groups that pass over zeros, the inputs that are none.
@@ -67,7 +85,7 @@ pub(crate) trait Routine<G> {
     ///
     /// # Safety
     /// The place is one where the group has as many numbers as the routine reads and writes, see [`Ways`];
-    /// the row is of the group's table.
+    /// the row is of the group's table, as is what came before if the routine makes its updates.
     #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
     unsafe fn run(group: &mut G, place: &Place, row: &Row<'_>);
 }
@@ -88,7 +106,8 @@ impl<G> Way<G> {
     /// compiler can keep in registers.
     ///
     /// # Safety
-    /// The groups are those that the way was made for, the row is of their table.
+    /// The groups are those that the way was made for; the row is of their table, as is the one before if the
+    /// way makes its updates.
     #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
     #[inline(never)]
     pub(super) unsafe fn take(&self, groups: &mut [G], row: &Row<'_>) {
@@ -176,7 +195,11 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         let (layer, layers) = (self.layer(), &self.group.layers);
         // Of the unchecked reads and writes of all routines this is what is not about blocks.
         assert!(layer.biases + layer.outputs <= self.group.cells.len());
-        assert!(layer.heard + layer.inputs <= layer.units);
+        if self.layer == 0 {
+            assert!(layer.heard + layer.inputs == self.group.n_inputs());
+        } else {
+            assert!(layer.heard + layer.inputs <= layer.units);
+        }
         assert!(layer.units + layer.outputs <= self.group.units.len());
         Place {
             block: layer.blocks.first().map_or(0, |block| block.start),
@@ -186,7 +209,6 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             outputs: layer.outputs,
             activation: layer.activation,
             before: layers[self.layer.saturating_sub(1)].activation,
-            first_layer: self.layer == 0,
             last_layer: self.layer + 1 == layers.len(),
             last_block: true,
         }
@@ -225,9 +247,6 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>,
         sums: impl Fn(&Self, &mut Vec<Step<Group<'a, S, R, SLOTS>>>),
     ) {
-        if self.layer == 0 {
-            to.push(self.step::<I, Hear>(self.place()));
-        }
         sums(self, to);
         self.activate::<I>(to);
     }
@@ -238,21 +257,15 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             return;
         }
         for (place, width) in self.blocks() {
-            to.push(if place.heard == self.layer().heard {
-                with_width!(S, width, WIDTH => self.step::<I, Sums<WIDTH, true>>(place))
-            } else {
-                with_width!(S, width, WIDTH => self.step::<I, Sums<WIDTH, false>>(place))
-            });
+            to.push(with_block!(S, self, place, width, WIDTH, FIRST, FIRST_LAYER =>
+                self.step::<I, Sums<WIDTH, FIRST, FIRST_LAYER>>(place)));
         }
     }
 
     fn updated_sums<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
         for (place, width) in self.blocks() {
-            to.push(if place.heard == self.layer().heard {
-                with_width!(S, width, WIDTH => self.step::<I, UpdatedSums<WIDTH, true>>(place))
-            } else {
-                with_width!(S, width, WIDTH => self.step::<I, UpdatedSums<WIDTH, false>>(place))
-            });
+            to.push(with_block!(S, self, place, width, WIDTH, FIRST, FIRST_LAYER =>
+                self.step::<I, UpdatedSums<WIDTH, FIRST, FIRST_LAYER>>(place)));
         }
     }
 
@@ -266,7 +279,12 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             (Activation::Tanh, true) => self.sigmoids::<I, true, true>(to),
             (Activation::Relu, false) => to.push(self.step::<I, Relu<false>>(place)),
             (Activation::Relu, true) => to.push(self.step::<I, Relu<true>>(place)),
-            (Activation::Softmax, false) => to.push(self.step::<I, Softmax>(place)),
+            (Activation::Softmax, false) if place.outputs > UNITS => {
+                to.push(self.step::<I, SoftmaxOfMany>(place));
+            }
+            (Activation::Softmax, false) => with_size!(place.outputs, COUNT => {
+                to.push(self.step::<I, Softmax<COUNT>>(place));
+            }; 1 2 3 4 5),
             (Activation::Softmax, true) => unreachable!("softmax is for outputs, which all have"),
             (Activation::Identity, false) => {}
             (Activation::Identity, true) => to.push(self.step::<I, Absent>(place)),
@@ -295,23 +313,24 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>,
     ) {
         let place = self.place();
-        let deltas_alone = PLAIN && !UPDATE;
         if place.last_layer {
-            to.push(self.step::<I, OutputGradient>(place));
+            to.push(if is_error(self.group.objective()) {
+                self.step::<I, OutputErrors>(place)
+            } else {
+                self.step::<I, OutputGradient>(place)
+            });
         }
-        if deltas_alone && place.first_layer {
+        if self.layer == 0 && PLAIN && !UPDATE {
+            // The table hears nothing back.
             return;
         }
         if self.sparse() {
             to.push(self.step::<I, UpdateHeard>(place));
-        } else {
-            for (place, width) in self.blocks() {
-                to.push(with_width!(S, width, WIDTH =>
-                    self.step::<I, Back<WIDTH, UPDATE, PLAIN>>(place)));
-            }
+            return;
         }
-        if !deltas_alone {
-            to.push(self.step::<I, BackBiases<UPDATE, PLAIN>>(place));
+        for (place, width) in self.blocks() {
+            to.push(with_block!(S, self, place, width, WIDTH, FIRST, FIRST_LAYER =>
+                self.step::<I, Back<WIDTH, UPDATE, PLAIN, FIRST, FIRST_LAYER>>(place)));
         }
     }
 }

@@ -91,7 +91,7 @@ unsafe fn add_tile<S: Simd, R, const SLOTS: usize, const WIDTH: usize>(
 }
 
 /// Updates the weights of the inputs that a row hears, then as often as the rows after it do without
-/// them. The rule's update must be the same at every step, and no weight masked.
+/// them, and the biases once. The rule's update must be the same at every step, and no weight masked.
 pub(super) struct UpdateHeard;
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
@@ -123,29 +123,32 @@ unsafe fn update_tile<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDT
     row: &Row<'_>,
     tile: Tile,
 ) {
-    let deltas = deltas(group, place, false);
-    let (rule, keep, zero) = (group.rule, group.keep.0, S::splat(0.0));
-    for one in row.heard {
-        let start = place.block + one.input as usize * tile.outputs + tile.output;
-        // SAFETY: the weights are among the cells, `(inputs, outputs)`, where inputs are the table's, as the
-        // rows hear.
-        let cells =
-            unsafe { group.cells.as_mut_ptr().add(start).cast::<[Cell<S, SLOTS>; WIDTH]>() };
-        // SAFETY: likewise.
-        let mut own = unsafe { cells.read() };
-        let x = S::splat(one.x);
-        for j in 0..WIDTH {
-            // SAFETY: the layer's deltas are `(outputs,)`.
-            let delta = unsafe { deltas.add(tile.output + j).read() };
-            let Cell { value, slots } = &mut own[j];
-            *value = rule.update(*value, slots, x.mul(delta), keep);
-        }
-        for _ in 0..one.rest {
-            for Cell { value, slots } in &mut own {
-                *value = rule.update(*value, slots, zero, keep);
+    let deltas = deltas(group, place, false).wrapping_add(tile.output);
+    let (cells, rule, keep, zero) =
+        (group.cells.as_mut_ptr(), group.rule, group.keep, S::splat(0.0));
+    // SAFETY: the weights are among the cells, `(inputs, outputs)`, where inputs are the table's, as the rows
+    // hear; the biases are among them, `(outputs,)`, the layer's deltas, `(outputs,)`, among all.
+    unsafe {
+        let delta = deltas.cast::<[S; WIDTH]>().read();
+        for one in row.heard {
+            let start = place.block + one.input as usize * tile.outputs + tile.output;
+            let cells = cells.add(start).cast::<[Cell<S, SLOTS>; WIDTH]>();
+            let mut own = cells.read();
+            let x = S::splat(one.x);
+            for j in 0..WIDTH {
+                let Cell { value, slots } = &mut own[j];
+                *value = rule.update(*value, slots, x.mul(delta[j]), keep.0);
             }
+            for _ in 0..one.rest {
+                for Cell { value, slots } in &mut own {
+                    *value = rule.update(*value, slots, zero, keep.0);
+                }
+            }
+            cells.write(own);
         }
-        // SAFETY: likewise.
-        unsafe { cells.write(own) };
+        for j in 0..WIDTH {
+            let bias = &mut *cells.add(place.biases + tile.output + j);
+            bias.value = rule.update(bias.value, &mut bias.slots, delta[j], keep.1);
+        }
     }
 }

@@ -13,7 +13,6 @@ pub(crate) use portable::Portable;
 pub(crate) use x86::{Avx2, Avx512};
 
 use super::steps::{Routine, Run};
-use crate::dataset::Dataset;
 
 /// The most lanes that a vector has.
 pub(crate) const MOST_LANES: usize = 16;
@@ -157,11 +156,11 @@ pub(crate) fn zeros<S: Simd>(count: usize) -> Vec<S> {
     vec![S::splat(0.0); count]
 }
 
-/// Asks for a row that will be read soon: a shuffled table's rows are nowhere near each other, and
-/// waiting for them cost a third of the time where the table is larger than the caches.
+/// Asks for the parts of a row that will be read soon: a shuffled table's rows are nowhere near each other,
+/// and waiting for them cost a third of the time where the table is larger than the caches.
 #[inline(always)]
-pub(crate) fn prefetch_row(dataset: &Dataset, row: u32) {
-    for part in dataset.row(row) {
+pub(crate) fn prefetch_row(parts: [&[f32]; 3]) {
+    for part in parts {
         part.chunks(LINE / size_of::<f32>()).for_each(|line| prefetch_line(line.as_ptr()));
     }
 }
