@@ -1,12 +1,10 @@
 //! What side-by-side members' units give for their weighted sums, as steps of a row's way (see `steps`): one
 //! vector has one unit of all members.
 
-use super::blocks::with_size;
 use super::group::Group;
-use super::layout::evenly;
 use super::simd::Simd;
 use super::steps::{Place, Routine, Row};
-use super::units::{activate, exp, sigmoid, tanh};
+use super::units::{self, activate, exp, sigmoid, tanh};
 use crate::network::Activation;
 
 /// Units whose exponentials are worked out side by side, at the most: ten are five and five. (Of one member
@@ -94,7 +92,9 @@ impl<S: Simd, R, const SLOTS: usize, const COUNT: usize> Routine<Group<'_, S, R,
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
         // SAFETY: the outputs, `(COUNT,)`, are among the units.
-        softmax(unsafe { &mut *group.units.as_mut_ptr().add(place.units).cast::<[S; COUNT]>() });
+        softmax_of_few(unsafe {
+            &mut *group.units.as_mut_ptr().add(place.units).cast::<[S; COUNT]>()
+        });
     }
 }
 
@@ -105,60 +105,29 @@ pub(super) struct SoftmaxOfMany;
 impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for SoftmaxOfMany {
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
-        softmax_of_many(&mut group.units[place.units..][..place.outputs]);
+        units::softmax(&mut group.units[place.units..][..place.outputs], 1);
     }
 }
 
+/// The steps of [`units::softmax`], in registers: through memory each would wait for the one before. (Of more
+/// outputs it is faster that way than in registers by turns.)
 #[inline(always)]
-fn softmax<S: Simd, const COUNT: usize>(units: &mut [S; COUNT]) {
-    let largest = largest(units);
-    let sum = exponentials(units, largest, S::splat(0.0));
-    for i in 0..COUNT {
-        units[i] = units[i].div(sum);
-    }
-}
-
-/// The same steps for more than [`UNITS`], as many at a time as go side by side.
-#[inline(always)]
-fn softmax_of_many<S: Simd>(units: &mut [S]) {
-    let largest = largest(units);
-    let mut sum = S::splat(0.0);
-    let mut rest = &mut *units;
-    while !rest.is_empty() {
-        let (some, after) = rest.split_at_mut(evenly(rest.len(), UNITS));
-        with_size!(some.len(), COUNT => {
-            if let Ok(some) = <&mut [S; COUNT]>::try_from(some) {
-                sum = exponentials(some, largest, sum);
-            }
-        }; 3 4 5);
-        rest = after;
-    }
-    for unit in units {
-        *unit = unit.div(sum);
-    }
-}
-
-/// The largest of some units' sums.
-#[inline(always)]
-fn largest<S: Simd>(units: &[S]) -> S {
+fn softmax_of_few<S: Simd, const COUNT: usize>(units: &mut [S; COUNT]) {
     let mut largest = S::splat(f32::NEG_INFINITY);
-    for unit in units {
-        largest = unit.above(largest);
+    for i in 0..COUNT {
+        largest = units[i].above(largest);
     }
-    largest
-}
-
-/// Replaces sums by exponentials of how far they are below the largest; what those come to, on top of `sum`.
-#[inline(always)]
-fn exponentials<S: Simd, const COUNT: usize>(units: &mut [S; COUNT], largest: S, mut sum: S) -> S {
     for i in 0..COUNT {
         units[i] = units[i].sub(largest);
     }
     exp(units);
+    let mut sum = S::splat(0.0);
     for i in 0..COUNT {
         sum = sum.add(units[i]);
     }
-    sum
+    for i in 0..COUNT {
+        units[i] = units[i].div(sum);
+    }
 }
 
 #[cfg(test)]
@@ -166,21 +135,22 @@ mod tests {
     use std::slice::from_ref;
 
     use super::*;
+    use crate::kernels::blocks::with_size;
     use crate::kernels::simd::{MOST_LANES, Portable, Square, numbers};
     use crate::kernels::{Kernel, dispatch};
     use crate::math;
 
-    /// Softmax of one to twelve units, beside its definition.
+    /// Softmax of one to seven units, beside its definition.
     struct Softmaxes;
 
     impl Softmaxes {
         #[inline(always)]
         fn holds<S: Simd>() {
             let ends = [-1e30, -88.0, -0.5, 0.0, 1e-40, 0.3, 87.0, 1e30, f32::INFINITY, f32::NAN];
-            for case in 0..12 * ends.len() {
+            for case in 0..7 * ends.len() {
                 let (count, start) = (1 + case / ends.len(), case % ends.len());
                 let sum = |unit: usize, lane: usize| ends[(start + unit * (lane + 1)) % ends.len()];
-                let mut units = [S::splat(0.0); 12];
+                let mut units = [S::splat(0.0); 7];
                 for (place, unit) in units.iter_mut().enumerate() {
                     let mut lanes = [0.0; MOST_LANES];
                     for (lane, number) in lanes.iter_mut().enumerate() {
@@ -190,9 +160,9 @@ mod tests {
                 }
                 let some = &mut units[..count];
                 if count <= UNITS {
-                    with_size!(count, COUNT => softmax::<S, COUNT>(some.try_into().unwrap()); 1 2 3 4 5);
+                    with_size!(count, COUNT => softmax_of_few::<S, COUNT>(some.try_into().unwrap()); 1 2 3 4 5);
                 } else {
-                    softmax_of_many(some);
+                    units::softmax(some, 1);
                 }
                 for lane in 0..S::LANES {
                     let sums = (0..count).map(|unit| sum(unit, lane));

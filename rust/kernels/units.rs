@@ -122,7 +122,7 @@ pub(crate) fn activate<S: Simd>(activation: Activation, values: &mut [S], vector
 }
 
 #[inline(always)]
-fn softmax<S: Simd>(values: &mut [S], vectors: usize) {
+pub(super) fn softmax<S: Simd>(values: &mut [S], vectors: usize) {
     for vector in 0..vectors {
         let mut largest = S::splat(f32::NEG_INFINITY);
         for value in values[vector..].iter().step_by(vectors) {
