@@ -9,7 +9,7 @@ use crate::network::Activation;
 
 /// Units whose exponentials are worked out side by side, at the most: ten are five and five. (Of one member
 /// there are enough for `units::SIDE`, which leaves registers.)
-pub(super) const UNITS: usize = 5;
+pub(super) const UNITS: usize = 6;
 
 /// What so many of side-by-side members' units give for their sums, sigmoids or, if `TANH`, tanh's; where
 /// `SOME` members lack some, those give 0, which is made sure of at once: in a way of its own through the units
@@ -140,17 +140,17 @@ mod tests {
     use crate::kernels::{Kernel, dispatch};
     use crate::math;
 
-    /// Softmax of one to seven units, beside its definition.
+    /// Softmax of one to eight units, beside its definition.
     struct Softmaxes;
 
     impl Softmaxes {
         #[inline(always)]
         fn holds<S: Simd>() {
             let ends = [-1e30, -88.0, -0.5, 0.0, 1e-40, 0.3, 87.0, 1e30, f32::INFINITY, f32::NAN];
-            for case in 0..7 * ends.len() {
+            for case in 0..8 * ends.len() {
                 let (count, start) = (1 + case / ends.len(), case % ends.len());
                 let sum = |unit: usize, lane: usize| ends[(start + unit * (lane + 1)) % ends.len()];
-                let mut units = [S::splat(0.0); 7];
+                let mut units = [S::splat(0.0); 8];
                 for (place, unit) in units.iter_mut().enumerate() {
                     let mut lanes = [0.0; MOST_LANES];
                     for (lane, number) in lanes.iter_mut().enumerate() {
@@ -160,7 +160,7 @@ mod tests {
                 }
                 let some = &mut units[..count];
                 if count <= UNITS {
-                    with_size!(count, COUNT => softmax_of_few::<S, COUNT>(some.try_into().unwrap()); 1 2 3 4 5);
+                    with_size!(count, COUNT => softmax_of_few::<S, COUNT>(some.try_into().unwrap()); 1 2 3 4 5 6);
                 } else {
                     units::softmax(some, 1);
                 }
@@ -207,7 +207,7 @@ mod tests {
             let ends = [0.0, 1e-40, 0.3, 1.0, 17.5, 43.4, 86.9, 87.0, 87.1, 88.8, 1e30];
             let ends = ends.into_iter().chain([f32::MAX, f32::INFINITY, f32::NAN]);
             let present: [u32; COUNT] =
-                std::array::from_fn(|unit| [0x9c35, 0, 0xffff, 0x4e1a, 0x2b61][unit]);
+                std::array::from_fn(|unit| [0x9c35, 0, 0xffff, 0x4e1a, 0x2b61, 0x8007][unit]);
             for x in ends.flat_map(|x| [x, -x]) {
                 let (mut all, mut some) = ([S::splat(x); COUNT], [S::splat(x); COUNT]);
                 sigmoids::<S, TANH, COUNT>(&mut all, None);
@@ -236,6 +236,7 @@ mod tests {
             self.hold::<S, 3>();
             self.hold::<S, 4>();
             self.hold::<S, 5>();
+            self.hold::<S, 6>();
             self.hold::<S::Half, 3>();
         }
     }

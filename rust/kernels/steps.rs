@@ -98,7 +98,7 @@ struct Step<G> {
 }
 
 /// A row's way through several groups in step, layer by layer: while one waits for its exponentials there are
-/// the next one's sums to do.
+/// the others' to do.
 pub(super) struct Way<G>(Vec<Step<G>>);
 
 impl<G> Way<G> {
@@ -153,14 +153,20 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Ways<Group<'a, S, R, SL
         };
         let [mut forward, mut updating_forward] = [const { Vec::new() }; 2];
         let [mut losses, mut back, mut updating_back] = [const { Vec::new() }; 3];
-        for at in (0..layers).flat_map(places) {
-            at.forward::<I>(&mut forward, Places::sums::<I>);
+        // All groups' sums of a layer, then all their units: while one's exponentials are on their way there are
+        // others' to work out.
+        for layer in 0..layers {
+            places(layer).for_each(|at| at.sums::<I>(&mut forward));
+            places(layer).for_each(|at| at.activate::<I>(&mut forward));
             if DEFER {
-                at.forward::<I>(&mut updating_forward, Places::updated_sums::<I>);
+                places(layer).for_each(|at| at.updated_sums::<I>(&mut updating_forward));
+                places(layer).for_each(|at| at.activate::<I>(&mut updating_forward));
             }
         }
         for at in (0..layers).last().into_iter().flat_map(places) {
             losses.push(at.step::<I, Losses>(at.place()));
+            back.push(at.output_gradient::<I>());
+            updating_back.push(at.output_gradient::<I>());
         }
         for at in (0..layers).rev().flat_map(places) {
             if DEFER || !PLAIN {
@@ -241,16 +247,6 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         Step { group: self.index, run: I::compiled::<T, _>(), place }
     }
 
-    /// The layer's way forward, by these steps to its sums.
-    fn forward<I: Square>(
-        &self,
-        to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>,
-        sums: impl Fn(&Self, &mut Vec<Step<Group<'a, S, R, SLOTS>>>),
-    ) {
-        sums(self, to);
-        self.activate::<I>(to);
-    }
-
     fn sums<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
         if self.sparse() {
             to.push(self.step::<I, SumsOfHeard>(self.place()));
@@ -284,7 +280,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             }
             (Activation::Softmax, false) => with_size!(place.outputs, COUNT => {
                 to.push(self.step::<I, Softmax<COUNT>>(place));
-            }; 1 2 3 4 5),
+            }; 1 2 3 4 5 6),
             (Activation::Softmax, true) => unreachable!("softmax is for outputs, which all have"),
             (Activation::Identity, false) => {}
             (Activation::Identity, true) => to.push(self.step::<I, Absent>(place)),
@@ -303,29 +299,31 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             let place = Place { units: place.units + unit, outputs: count, ..place };
             with_size!(count, COUNT => {
                 to.push(self.step::<I, Sigmoids<TANH, COUNT, SOME>>(place));
-            }; 1 2 3 4 5);
+            }; 1 2 3 4 5 6);
             unit += count;
         }
     }
 
+    /// The way back's first step.
+    fn output_gradient<I: Square>(&self) -> Step<Group<'a, S, R, SLOTS>> {
+        if is_error(self.group.objective()) {
+            self.step::<I, OutputErrors>(self.place())
+        } else {
+            self.step::<I, OutputGradient>(self.place())
+        }
+    }
+
+    /// The layer's way back.
     fn back<I: Square, const UPDATE: bool, const PLAIN: bool>(
         &self,
         to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>,
     ) {
-        let place = self.place();
-        if place.last_layer {
-            to.push(if is_error(self.group.objective()) {
-                self.step::<I, OutputErrors>(place)
-            } else {
-                self.step::<I, OutputGradient>(place)
-            });
-        }
         if self.layer == 0 && PLAIN && !UPDATE {
             // The table hears nothing back.
             return;
         }
         if self.sparse() {
-            to.push(self.step::<I, UpdateHeard>(place));
+            to.push(self.step::<I, UpdateHeard>(self.place()));
             return;
         }
         for (place, width) in self.blocks() {
