@@ -11,6 +11,28 @@ use crate::network::Activation;
 /// there are enough for `units::SIDE`, which leaves registers.)
 pub(super) const UNITS: usize = 6;
 
+/// Calls a function that is generic over how many units the two parts have of as many as go side by side twice.
+macro_rules! with_parts {
+    ($first:expr, $second:expr, $first_name:ident, $second_name:ident => $call:expr) => {
+        $crate::kernels::blocks::with_size!($first, $first_name => {
+            $crate::kernels::blocks::with_size!($second, $second_name => {
+                // Others are not compiled: there is a second part where the first would not do, and it has
+                // as many, or one less.
+                if const {
+                    $second_name == 0
+                        || 2 * $first_name > UNITS
+                            && ($first_name == $second_name || $first_name == $second_name + 1)
+                } {
+                    $call
+                } else {
+                    unreachable!("parts of unlike size")
+                }
+            }; 0 3 4 5 6)
+        }; 1 2 3 4 5 6)
+    };
+}
+pub(super) use with_parts;
+
 /// What so many of side-by-side members' units give for their sums, sigmoids or, if `TANH`, tanh's; where
 /// `SOME` members lack some, those give 0, which is made sure of at once: in a way of its own through the units
 /// it took the paper's populations 2 % longer.
@@ -82,19 +104,24 @@ impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Absent 
     }
 }
 
-/// Softmax of side-by-side members' outputs, of which nobody lacks any: so few that all stay in registers.
-pub(super) struct Softmax<const COUNT: usize>;
+/// Softmax of side-by-side members' outputs, of which nobody lacks any, in two parts that are worked out side by
+/// side each.
+pub(super) struct Softmax<const FIRST: usize, const SECOND: usize>;
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-impl<S: Simd, R, const SLOTS: usize, const COUNT: usize> Routine<Group<'_, S, R, SLOTS>>
-    for Softmax<COUNT>
+impl<S: Simd, R, const SLOTS: usize, const FIRST: usize, const SECOND: usize>
+    Routine<Group<'_, S, R, SLOTS>> for Softmax<FIRST, SECOND>
 {
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
-        // SAFETY: the outputs, `(COUNT,)`, are among the units.
-        softmax_of_few(unsafe {
-            &mut *group.units.as_mut_ptr().add(place.units).cast::<[S; COUNT]>()
-        });
+        let units = group.units.as_mut_ptr();
+        // SAFETY: the outputs, `(FIRST + SECOND,)`, are among the units, and the parts are apart.
+        let (first, second) = unsafe {
+            let first = units.add(place.units);
+            let second = first.add(FIRST);
+            (&mut *first.cast::<[S; FIRST]>(), &mut *second.cast::<[S; SECOND]>())
+        };
+        softmax(first, second);
     }
 }
 
@@ -109,25 +136,49 @@ impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Softmax
     }
 }
 
-/// The steps of [`units::softmax`], in registers: through memory each would wait for the one before. (Of more
-/// outputs it is faster that way than in registers by turns.)
+/// The steps of [`units::softmax`], for so few outputs that little goes through memory.
 #[inline(always)]
-fn softmax_of_few<S: Simd, const COUNT: usize>(units: &mut [S; COUNT]) {
-    let mut largest = S::splat(f32::NEG_INFINITY);
+fn softmax<S: Simd, const FIRST: usize, const SECOND: usize>(
+    first: &mut [S; FIRST],
+    second: &mut [S; SECOND],
+) {
+    let largest = largest(second, largest(first, S::splat(f32::NEG_INFINITY)));
+    exponentials(first, largest);
+    exponentials(second, largest);
+    let sum = sum(second, sum(first, S::splat(0.0)));
+    for i in 0..FIRST {
+        first[i] = first[i].div(sum);
+    }
+    for i in 0..SECOND {
+        second[i] = second[i].div(sum);
+    }
+}
+
+/// The largest of some units' sums, and of those before.
+#[inline(always)]
+fn largest<S: Simd, const COUNT: usize>(units: &[S; COUNT], mut largest: S) -> S {
     for i in 0..COUNT {
         largest = units[i].above(largest);
     }
+    largest
+}
+
+/// Replaces sums by exponentials of what they are less than the largest by.
+#[inline(always)]
+fn exponentials<S: Simd, const COUNT: usize>(units: &mut [S; COUNT], largest: S) {
     for i in 0..COUNT {
         units[i] = units[i].sub(largest);
     }
     exp(units);
-    let mut sum = S::splat(0.0);
+}
+
+/// What some units come to, on top of those before.
+#[inline(always)]
+fn sum<S: Simd, const COUNT: usize>(units: &[S; COUNT], mut sum: S) -> S {
     for i in 0..COUNT {
         sum = sum.add(units[i]);
     }
-    for i in 0..COUNT {
-        units[i] = units[i].div(sum);
-    }
+    sum
 }
 
 #[cfg(test)]
@@ -135,22 +186,22 @@ mod tests {
     use std::slice::from_ref;
 
     use super::*;
-    use crate::kernels::blocks::with_size;
+    use crate::kernels::layout::evenly;
     use crate::kernels::simd::{MOST_LANES, Portable, Square, numbers};
     use crate::kernels::{Kernel, dispatch};
     use crate::math;
 
-    /// Softmax of one to eight units, beside its definition.
+    /// Softmax of one to 14 units, beside its definition.
     struct Softmaxes;
 
     impl Softmaxes {
         #[inline(always)]
         fn holds<S: Simd>() {
             let ends = [-1e30, -88.0, -0.5, 0.0, 1e-40, 0.3, 87.0, 1e30, f32::INFINITY, f32::NAN];
-            for case in 0..8 * ends.len() {
+            for case in 0..14 * ends.len() {
                 let (count, start) = (1 + case / ends.len(), case % ends.len());
                 let sum = |unit: usize, lane: usize| ends[(start + unit * (lane + 1)) % ends.len()];
-                let mut units = [S::splat(0.0); 8];
+                let mut units = [S::splat(0.0); 14];
                 for (place, unit) in units.iter_mut().enumerate() {
                     let mut lanes = [0.0; MOST_LANES];
                     for (lane, number) in lanes.iter_mut().enumerate() {
@@ -159,8 +210,14 @@ mod tests {
                     *unit = S::load(&lanes);
                 }
                 let some = &mut units[..count];
-                if count <= UNITS {
-                    with_size!(count, COUNT => softmax_of_few::<S, COUNT>(some.try_into().unwrap()); 1 2 3 4 5 6);
+                if count <= 2 * UNITS {
+                    let (first, second) = some.split_at_mut(evenly(count, UNITS));
+                    with_parts!(first.len(), second.len(), FIRST, SECOND => {
+                        softmax::<S, FIRST, SECOND>(
+                            first.try_into().unwrap(),
+                            second.try_into().unwrap(),
+                        );
+                    });
                 } else {
                     units::softmax(some, 1);
                 }

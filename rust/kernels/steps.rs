@@ -15,7 +15,7 @@ use super::deferred::UpdatedSums;
 use super::group::{Group, Losses, OutputErrors, OutputGradient};
 use super::layout::{Layer, evenly};
 use super::loss::is_error;
-use super::member_units::{Absent, Relu, Sigmoids, Softmax, SoftmaxOfMany, UNITS};
+use super::member_units::{Absent, Relu, Sigmoids, Softmax, SoftmaxOfMany, UNITS, with_parts};
 use super::rules::Rule;
 use super::simd::{Simd, Square};
 use super::zeros::{SumsOfHeard, UpdateHeard};
@@ -275,12 +275,15 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             (Activation::Tanh, true) => self.sigmoids::<I, true, true>(to),
             (Activation::Relu, false) => to.push(self.step::<I, Relu<false>>(place)),
             (Activation::Relu, true) => to.push(self.step::<I, Relu<true>>(place)),
-            (Activation::Softmax, false) if place.outputs > UNITS => {
+            (Activation::Softmax, false) if place.outputs > 2 * UNITS => {
                 to.push(self.step::<I, SoftmaxOfMany>(place));
             }
-            (Activation::Softmax, false) => with_size!(place.outputs, COUNT => {
-                to.push(self.step::<I, Softmax<COUNT>>(place));
-            }; 1 2 3 4 5 6),
+            (Activation::Softmax, false) => {
+                let first = evenly(place.outputs, UNITS);
+                with_parts!(first, place.outputs - first, FIRST, SECOND => {
+                    to.push(self.step::<I, Softmax<FIRST, SECOND>>(place));
+                });
+            }
             (Activation::Softmax, true) => unreachable!("softmax is for outputs, which all have"),
             (Activation::Identity, false) => {}
             (Activation::Identity, true) => to.push(self.step::<I, Absent>(place)),
