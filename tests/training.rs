@@ -149,6 +149,16 @@ fn grouping_slices_and_threads_change_no_bit() {
     }
 }
 
+/// Rows are asked for ahead where the nearest cache does not hold them.
+#[test]
+fn groups_on_a_table_of_many_rows_equal_the_plain_twin() {
+    for zeros in [0.0, 0.7] {
+        let (dataset, members) =
+            crowd_of(((1300, 5, 3, true, zeros), ((1, 0, 1, 1, false, 6), 1), 20, 1.0, 3));
+        equals_the_plain_twin_on_any_threads(&dataset, &members, 1).unwrap();
+    }
+}
+
 /// A row's target may be several classes in part, beside rows of one whole class.
 #[test]
 fn shares_of_classes_equal_the_plain_twin() {

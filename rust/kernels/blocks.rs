@@ -41,6 +41,29 @@ macro_rules! with_width {
 }
 pub(super) use with_width;
 
+/// Calls a function that is generic over the width of a block, and over whether it is the first of its layer's
+/// and that the network's first layer.
+macro_rules! with_block {
+    ($simd:ty, $width:expr, $firsts:expr,
+     $name:ident, $first:ident, $first_layer:ident => $call:expr) => {
+        $crate::kernels::blocks::with_width!($simd, $width, $name => {
+            match $firsts {
+                (true, true) => with_block!($first = true, $first_layer = true => $call),
+                (true, false) => with_block!($first = true, $first_layer = false => $call),
+                (false, true) => with_block!($first = false, $first_layer = true => $call),
+                (false, false) => with_block!($first = false, $first_layer = false => $call),
+            }
+        })
+    };
+    ($first:ident = $is_first:literal, $first_layer:ident = $is_first_layer:literal
+     => $call:expr) => {{
+        const $first: bool = $is_first;
+        const $first_layer: bool = $is_first_layer;
+        $call
+    }};
+}
+pub(super) use with_block;
+
 /// A parameter of all members, with what the update rule remembers of it.
 #[derive(Clone, Copy)]
 pub(super) struct Cell<S, const SLOTS: usize> {
@@ -48,10 +71,10 @@ pub(super) struct Cell<S, const SLOTS: usize> {
     pub(super) slots: [S; SLOTS],
 }
 
-/// What a block hears: numbers of the table's row in its `FIRST_LAYER`, else units.
+/// What a block hears: a network's `FIRST_LAYER` the row's inputs, any other units.
 ///
 /// # Safety
-/// There are as many from the place on, of the row or of the units.
+/// From `place.heard` on there are `WIDTH` numbers among `inputs` if it is the first layer, else at `units`.
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
 #[inline(always)]
 pub(super) unsafe fn heard<S: Simd, const WIDTH: usize, const FIRST_LAYER: bool>(

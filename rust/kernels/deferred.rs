@@ -48,17 +48,17 @@ impl<
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
         let (cells, units, sums) =
             (group.cells.as_mut_ptr(), group.units.as_mut_ptr(), group.sums.as_mut_ptr());
-        let (before, rule, keep) = (group.spare.as_ptr(), group.rule, group.keep);
+        let (units_before, rule, keep) = (group.spare.as_ptr(), group.rule, group.keep);
         // SAFETY: the block and the biases are among the cells, `(outputs, WIDTH)` and `(outputs,)`; what the
         // block hears, `(WIDTH,)`, is of the row or among the units, as are the layer's own, `(outputs,)`,
         // apart; `spare` is as large, `sums` as the widest layer, and all four are vectors of their own. What
-        // the block heard of the row before stands there or in `spare`, the layer's deltas where its units
+        // the block heard of the row before is of that or in `spare`, the layer's deltas stand where its units
         // will: each is read before a sum takes its place, with the last block.
         unsafe {
             let (block, biases) = (cells.add(place.block), cells.add(place.biases));
             let own = units.add(place.units);
             let to = if place.last_block { own } else { sums };
-            let x_before = heard::<S, WIDTH, FIRST_LAYER>(before, row.before, place);
+            let x_before = heard::<S, WIDTH, FIRST_LAYER>(units_before, row.inputs_before, place);
             let x = heard::<S, WIDTH, FIRST_LAYER>(units, row.inputs, place);
             for j in 0..place.outputs {
                 let delta = own.add(j).read();

@@ -16,7 +16,7 @@
 //! 3. The factor that the update gives a gradient, −η over the batch's rows for plain descent, is
 //!    put into the output's gradient, from where it reaches every weight's.
 //! 4. Several groups go through a row in step, layer by layer (see `groups`): while one waits for a
-//!    layer's exponentials, there are the next one's sums to do.
+//!    layer's exponentials, there are the others' to do.
 //! 5. Where the table has many zeros, the first layer passes over them (see `zeros`).
 //! 6. Where a batch is one row, updates are deferred to the next row's way forward (see `deferred`).
 //! 7. Which loops a row goes through is found out once, not at each row (see `steps`); inputs and targets are
@@ -32,13 +32,14 @@ use super::loss::{output_gradient, row_losses};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
 use super::steps::{Place, Routine, Row};
-use crate::dataset::{Dataset, Objective};
+use super::units::times_derivatives;
+use crate::dataset::Dataset;
 use crate::member::Member;
-use crate::network::Network;
+use crate::network::{Activation, Network};
 
 /// Members in training, padded to the widest.
 pub(super) struct Group<'a, S, R, const SLOTS: usize> {
-    dataset: &'a Dataset,
+    pub(super) dataset: &'a Dataset,
     pub(super) layers: Vec<Layer>,
     pub(super) rates: Vec<Rates>,
     /// Whether the first layer passes over inputs that are zero.
@@ -88,7 +89,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         let sparse = nonzeros.is_some_and(|nonzeros| nonzeros.pay(members));
         let first = if sparse { 1 } else { S::MOST_INPUTS };
         let layers = layers(&networks, (first, S::MOST_INPUTS));
-        // What the unchecked reads of what rows hear rest on.
+        // What the unchecked reads of rows rest on, with what `Ways` asserts of places.
         let width = |layer: Option<&Layer>, end: fn(&Layer) -> usize| layer.map(end);
         assert_eq!(width(layers.first(), |layer| layer.inputs), Some(dataset.n_inputs()));
         assert!(nonzeros.is_none_or(|nonzeros| nonzeros.width() == dataset.n_inputs()));
@@ -173,16 +174,6 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
         }
     }
 
-    /// Numbers of a row that the first layer hears.
-    pub(super) fn n_inputs(&self) -> usize {
-        self.dataset.n_inputs()
-    }
-
-    /// What members are asked to do.
-    pub(super) fn objective(&self) -> &Objective {
-        self.dataset.objective()
-    }
-
     /// How many numbers it holds: parameters and what the update rule remembers of them.
     #[inline(always)]
     pub(super) fn size(&self) -> usize {
@@ -200,6 +191,14 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Group<'a, S, R, SLOTS> 
     }
 }
 
+/// Takes a row's targets to all lanes.
+#[inline(always)]
+fn broadcast<S: Simd>(targets: &[f32], to: &mut [S]) {
+    for (target, &t) in to.iter_mut().zip(targets) {
+        *target = S::splat(t);
+    }
+}
+
 /// For each of so many units the lanes whose members have it.
 fn present(layers: &[Layer], units: usize) -> Vec<u32> {
     let mut all = vec![u32::MAX; units];
@@ -209,16 +208,6 @@ fn present(layers: &[Layer], units: usize) -> Vec<u32> {
     all
 }
 
-impl<S: Simd, R, const SLOTS: usize> Group<'_, S, R, SLOTS> {
-    /// Takes a row's targets to all lanes.
-    #[inline(always)]
-    fn broadcast(&mut self, targets: &[f32]) {
-        for (target, &t) in self.targets.iter_mut().zip(targets) {
-            *target = S::splat(t);
-        }
-    }
-}
-
 /// Adds a row's loss to each member's.
 pub(super) struct Losses;
 
@@ -226,7 +215,7 @@ pub(super) struct Losses;
 impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Losses {
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
-        group.broadcast(row.targets);
+        broadcast(row.targets, &mut group.targets);
         let (outputs, members) = (&group.units[place.units..], group.losses.len());
         let objective = group.dataset.objective();
         let losses = row_losses(objective, outputs, &group.targets, (0, 1), members);
@@ -236,35 +225,42 @@ impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Losses 
     }
 }
 
-/// The loss's derivative for a row, where it is the error alone (see [`is_error`](super::loss::is_error)).
-pub(super) struct OutputErrors;
+/// The loss's derivative for a row, where it is the output's error alone (see `loss::gradient_is_error`) or,
+/// with `SIGMOID` outputs, that times their derivatives.
+pub(super) struct OutputErrors<const SIGMOID: bool>;
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for OutputErrors {
+impl<S: Simd, R, const SLOTS: usize, const SIGMOID: bool> Routine<Group<'_, S, R, SLOTS>>
+    for OutputErrors<SIGMOID>
+{
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
         let scale = group.factor.1.mul(S::splat(row.weight));
         let (outputs, deltas) = (group.units.as_ptr(), group.spare.as_mut_ptr());
         for j in 0..place.outputs {
-            // SAFETY: the outputs are among the units, `(outputs,)`, and `spare` is shaped like those; the row
-            // has as many targets.
+            // SAFETY: the outputs are among the units, `(outputs,)`, and `spare` is shaped like those; the row has
+            // as many targets.
             unsafe {
                 let target = S::splat(*row.targets.as_ptr().add(j));
                 let output = outputs.add(place.units + j).read();
-                deltas.add(place.units + j).write(scale.mul(output.sub(target)));
+                let mut delta = [scale.mul(output.sub(target))];
+                if SIGMOID {
+                    times_derivatives(Activation::Sigmoid, &[output], &mut delta);
+                }
+                deltas.add(place.units + j).write(delta[0]);
             }
         }
     }
 }
 
-/// The loss's derivative for a row.
+/// The loss's derivative for a row, whatever the loss and the outputs.
 pub(super) struct OutputGradient;
 
 #[allow(unsafe_code, reason = "kernel file")]
 impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for OutputGradient {
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
-        group.broadcast(row.targets);
+        broadcast(row.targets, &mut group.targets);
         output_gradient(
             group.dataset.objective(),
             &group.units[place.units..],

@@ -33,7 +33,7 @@ pub(crate) struct Groups<'a, S, R, const SLOTS: usize, const SPARSE: bool> {
     in_step: Vec<Group<'a, S, R, SLOTS>>,
     ways: Ways<Group<'a, S, R, SLOTS>>,
     dataset: &'a Dataset,
-    /// Whether the table is larger than the nearest cache.
+    /// Whether the nearest cache does not hold the table's inputs and targets.
     far: bool,
     defer: Defer,
     /// Inputs of the row before, if its updates are still to be made.
@@ -104,27 +104,32 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         losses: &mut [f64],
     ) -> Result<()> {
         let batch_size = self.in_step[0].rates[0].batch_size;
-        let (mut end, mut seen) = (0, 0);
-        let mut soon = orders.rows.first().map(|&row| self.dataset.row(row));
+        let Some(&first) = orders.rows.first() else { return Ok(()) };
+        let mut row = self.dataset.row(first);
+        let (mut past, mut seen) = (0, 0);
         for epoch in orders.rows.chunks(orders.epoch) {
-            let asked = if orders.in_last(end) { &mut *losses } else { &mut [] };
+            let asked = if orders.in_last(past) { &mut *losses } else { &mut [] };
             for batch in epoch.chunks(batch_size) {
                 unless_stopped(stop)?;
                 if let Some(ahead) = &mut self.ahead
-                    && end == seen
+                    && past == seen
                 {
-                    seen = (end + ROWS_AHEAD).min(orders.rows.len());
-                    ahead.look(&orders.rows[end..seen]);
+                    seen = (past + ROWS_AHEAD).min(orders.rows.len());
+                    ahead.look(&orders.rows[past..seen]);
                 }
                 for group in &mut self.in_step {
                     group.begin_step(batch.len());
                 }
-                for index in 1..=batch.len() {
-                    let Some(row) = soon else { break };
-                    soon = orders.rows.get(end + index).map(|&row| self.dataset.row(row));
-                    self.pass(row, soon, index < batch.len(), !asked.is_empty());
+                for left in (0..batch.len()).rev() {
+                    past += 1;
+                    let soon = orders.rows.get(past).map(|&row| self.dataset.row(row));
+                    // SAFETY: rows of the table.
+                    #[allow(unsafe_code, reason = "kernel file")]
+                    unsafe {
+                        self.take(row, soon, left > 0, !asked.is_empty());
+                    }
+                    row = soon.unwrap_or(row);
                 }
-                end += batch.len();
                 let totals = self.in_step.iter_mut().flat_map(|group| &mut group.losses);
                 for (loss, total) in asked.iter_mut().zip(totals) {
                     *loss += std::mem::take(total);
@@ -135,14 +140,18 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
     }
 
     /// Takes a row through the groups, which `soon` comes after, in the same batch if there is `more` of it;
-    /// adds up losses where they are asked for.
+    /// adds up losses if they are `asked` for.
+    ///
+    /// # Safety
+    /// Both are rows of the table.
+    #[allow(unsafe_code, reason = "kernel file")]
     #[inline(always)]
-    fn pass(
+    unsafe fn take(
         &mut self,
         [inputs, targets, weight]: [&'a [f32]; 3],
         soon: Option<[&'a [f32]; 3]>,
         more: bool,
-        losses: bool,
+        asked: bool,
     ) {
         if let Some(parts) = soon
             && self.far
@@ -150,8 +159,8 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
             prefetch_row(parts);
         }
         let heard = self.ahead.as_ref().map_or(&[][..], Ahead::row);
-        let before = self.deferred.unwrap_or(&[]);
-        let row = Row { inputs, before, targets, weight: weight[0], heard };
+        let inputs_before = self.deferred.unwrap_or(&[]);
+        let row = Row { inputs, inputs_before, targets, weight: weight[0], heard };
         // None are left when the members are given back.
         let defers = soon.is_some()
             && match self.defer {
@@ -163,10 +172,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         let forward = if self.deferred.is_some() { &ways.updating_forward } else { &ways.forward };
         let back = if defers || more { &ways.back } else { &ways.updating_back };
         // SAFETY: `new` has made the ways for these groups, whose table's row it is, as the row before was.
-        #[allow(unsafe_code, reason = "kernel file")]
         unsafe {
             forward.take(groups, &row);
-            if losses {
+            if asked {
                 ways.losses.take(groups, &row);
             }
             back.take(groups, &row);

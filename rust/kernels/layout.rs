@@ -8,7 +8,7 @@ use crate::network::{Activation, Network};
 
 /// How many of the rest come next, so that all go in as few parts as can be, of like size.
 #[inline(always)]
-pub(super) fn evenly(rest: usize, most: usize) -> usize {
+pub(super) const fn evenly(rest: usize, most: usize) -> usize {
     if rest > most { rest.div_ceil(rest.div_ceil(most)) } else { rest }
 }
 

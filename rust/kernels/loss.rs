@@ -10,7 +10,7 @@ use crate::network::Activation;
 
 /// Whether the loss's derivative by an output's weighted sum is that output less its target: for both pairs of
 /// the cross-entropy the derivatives cancel.
-pub(super) fn is_error(objective: &Objective) -> bool {
+pub(super) fn gradient_is_error(objective: &Objective) -> bool {
     objective.loss == Loss::CrossEntropy || objective.output == Activation::Identity
 }
 
@@ -27,7 +27,7 @@ pub(super) fn output_gradient<S: Simd>(
     for (delta, (output, &target)) in deltas.iter_mut().zip(outputs.iter().zip(targets)) {
         *delta = output.sub(target);
     }
-    if !is_error(objective) && objective.output == Activation::Softmax {
+    if !gradient_is_error(objective) && objective.output == Activation::Softmax {
         return times_jacobian(outputs, scales, deltas);
     }
     for unit in deltas.chunks_exact_mut(scales.len()) {
@@ -35,7 +35,7 @@ pub(super) fn output_gradient<S: Simd>(
             *delta = scale.mul(*delta);
         }
     }
-    if !is_error(objective) {
+    if !gradient_is_error(objective) {
         times_derivatives(objective.output, outputs, deltas);
     }
 }

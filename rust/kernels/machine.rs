@@ -1,7 +1,7 @@
 //! What is known of processors, for speed alone: who is trained beside whom depends on it, and which
 //! updates are deferred.
 
-/// Parameters and slots, in numbers, that stay in the nearest cache: 32 KiB.
+/// Parameters and slots, in numbers, that stay in the nearest cache, or numbers of a table: 32 KiB.
 pub(crate) const NEAR: usize = 8192;
 
 /// What suits a processor.

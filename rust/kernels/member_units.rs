@@ -11,28 +11,6 @@ use crate::network::Activation;
 /// there are enough for `units::SIDE`, which leaves registers.)
 pub(super) const UNITS: usize = 6;
 
-/// Calls a function that is generic over how many units the two parts have of as many as go side by side twice.
-macro_rules! with_parts {
-    ($first:expr, $second:expr, $first_name:ident, $second_name:ident => $call:expr) => {
-        $crate::kernels::blocks::with_size!($first, $first_name => {
-            $crate::kernels::blocks::with_size!($second, $second_name => {
-                // Others are not compiled: there is a second part where the first would not do, and it has
-                // as many, or one less.
-                if const {
-                    $second_name == 0
-                        || 2 * $first_name > UNITS
-                            && ($first_name == $second_name || $first_name == $second_name + 1)
-                } {
-                    $call
-                } else {
-                    unreachable!("parts of unlike size")
-                }
-            }; 0 3 4 5 6)
-        }; 1 2 3 4 5 6)
-    };
-}
-pub(super) use with_parts;
-
 /// What so many of side-by-side members' units give for their sums, sigmoids or, if `TANH`, tanh's; where
 /// `SOME` members lack some, those give 0, which is made sure of at once: in a way of its own through the units
 /// it took the paper's populations 2 % longer.
@@ -104,24 +82,24 @@ impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Absent 
     }
 }
 
-/// Softmax of side-by-side members' outputs, of which nobody lacks any, in two parts that are worked out side by
-/// side each.
-pub(super) struct Softmax<const FIRST: usize, const SECOND: usize>;
+/// Softmax of side-by-side members' outputs, of which nobody lacks any. Each `HALF` has its exponentials worked
+/// out side by side; of few there is no `OTHER`.
+pub(super) struct Softmax<const HALF: usize, const OTHER: usize>;
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-impl<S: Simd, R, const SLOTS: usize, const FIRST: usize, const SECOND: usize>
-    Routine<Group<'_, S, R, SLOTS>> for Softmax<FIRST, SECOND>
+impl<S: Simd, R, const SLOTS: usize, const HALF: usize, const OTHER: usize>
+    Routine<Group<'_, S, R, SLOTS>> for Softmax<HALF, OTHER>
 {
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
         let units = group.units.as_mut_ptr();
-        // SAFETY: the outputs, `(FIRST + SECOND,)`, are among the units, and the parts are apart.
-        let (first, second) = unsafe {
-            let first = units.add(place.units);
-            let second = first.add(FIRST);
-            (&mut *first.cast::<[S; FIRST]>(), &mut *second.cast::<[S; SECOND]>())
+        // SAFETY: the outputs, `(HALF + OTHER,)`, are among the units, and the halves are apart.
+        let (half, other) = unsafe {
+            let half = units.add(place.units);
+            let other = half.add(HALF);
+            (&mut *half.cast::<[S; HALF]>(), &mut *other.cast::<[S; OTHER]>())
         };
-        softmax(first, second);
+        softmax(half, other);
     }
 }
 
@@ -138,19 +116,19 @@ impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Softmax
 
 /// The steps of [`units::softmax`], for so few outputs that little goes through memory.
 #[inline(always)]
-fn softmax<S: Simd, const FIRST: usize, const SECOND: usize>(
-    first: &mut [S; FIRST],
-    second: &mut [S; SECOND],
+fn softmax<S: Simd, const HALF: usize, const OTHER: usize>(
+    half: &mut [S; HALF],
+    other: &mut [S; OTHER],
 ) {
-    let largest = largest(second, largest(first, S::splat(f32::NEG_INFINITY)));
-    exponentials(first, largest);
-    exponentials(second, largest);
-    let sum = sum(second, sum(first, S::splat(0.0)));
-    for i in 0..FIRST {
-        first[i] = first[i].div(sum);
+    let largest = largest(other, largest(half, S::splat(f32::NEG_INFINITY)));
+    exponentials(half, largest);
+    exponentials(other, largest);
+    let sum = sum(other, sum(half, S::splat(0.0)));
+    for i in 0..HALF {
+        half[i] = half[i].div(sum);
     }
-    for i in 0..SECOND {
-        second[i] = second[i].div(sum);
+    for i in 0..OTHER {
+        other[i] = other[i].div(sum);
     }
 }
 
@@ -186,6 +164,7 @@ mod tests {
     use std::slice::from_ref;
 
     use super::*;
+    use crate::kernels::blocks::with_size;
     use crate::kernels::layout::evenly;
     use crate::kernels::simd::{MOST_LANES, Portable, Square, numbers};
     use crate::kernels::{Kernel, dispatch};
@@ -211,13 +190,12 @@ mod tests {
                 }
                 let some = &mut units[..count];
                 if count <= 2 * UNITS {
-                    let (first, second) = some.split_at_mut(evenly(count, UNITS));
-                    with_parts!(first.len(), second.len(), FIRST, SECOND => {
-                        softmax::<S, FIRST, SECOND>(
-                            first.try_into().unwrap(),
-                            second.try_into().unwrap(),
-                        );
-                    });
+                    with_size!(count, COUNT => {
+                        const HALF: usize = evenly(COUNT, UNITS);
+                        let (half, other) = some.split_at_mut(HALF);
+                        let other: &mut [S; COUNT - HALF] = other.try_into().unwrap();
+                        softmax::<S, HALF, { COUNT - HALF }>(half.try_into().unwrap(), other);
+                    }; 1 2 3 4 5 6 7 8 9 10 11 12);
                 } else {
                     units::softmax(some, 1);
                 }

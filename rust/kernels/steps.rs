@@ -7,40 +7,19 @@
 //! loops behind them might need, which a compiler makes ready before each.
 //!
 //! The functions are [`Routine`]s: of weights in `blocks`, `deferred` and `zeros`, of units in `member_units`,
-//! and those of inputs and outputs in `group`.
+//! and those of outputs in `group`.
 
 use super::ahead::Heard;
-use super::blocks::{Back, Sums, with_size, with_width};
+use super::blocks::{Back, Sums, with_block, with_size, with_width};
 use super::deferred::UpdatedSums;
 use super::group::{Group, Losses, OutputErrors, OutputGradient};
 use super::layout::{Layer, evenly};
-use super::loss::is_error;
-use super::member_units::{Absent, Relu, Sigmoids, Softmax, SoftmaxOfMany, UNITS, with_parts};
+use super::loss::gradient_is_error;
+use super::member_units::{Absent, Relu, Sigmoids, Softmax, SoftmaxOfMany, UNITS};
 use super::rules::Rule;
 use super::simd::{Simd, Square};
 use super::zeros::{SumsOfHeard, UpdateHeard};
 use crate::network::Activation;
-
-/// Calls a function that is generic over a block's width, whether it is the first of its layer's, and whether
-/// that is the first layer.
-macro_rules! with_block {
-    ($simd:ty, $at:expr, $place:expr, $width:expr,
-     $name:ident, $first:ident, $first_layer:ident => $call:expr) => {
-        with_width!($simd, $width, $name => {
-            match ($place.heard == $at.layer().heard, $at.layer == 0) {
-                (true, true) => with_block!($first = true, $first_layer = true => $call),
-                (true, false) => with_block!($first = true, $first_layer = false => $call),
-                (false, true) => with_block!($first = false, $first_layer = true => $call),
-                (false, false) => with_block!($first = false, $first_layer = false => $call),
-            }
-        })
-    };
-    ($first:ident = $is_first:literal, $first_layer:ident = $is_first_layer:literal => $call:expr) => {{
-        const $first: bool = $is_first;
-        const $first_layer: bool = $is_first_layer;
-        $call
-    }};
-}
 
 /// Where a step finds its numbers in its group.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +28,8 @@ pub(crate) struct Place {
     pub(super) block: usize,
     /// The first of the layer's biases, `(outputs,)`, among the cells.
     pub(super) biases: usize,
-    /// The first of what a block hears, `(width,)`, among the units; of the first layer's among the row's inputs.
+    /// The first of what a block hears, `(width,)`: of the first layer's among the row's inputs, else among the
+    /// units.
     pub(super) heard: usize,
     /// The first of the layer's units, or of those of them that the step is about, `(outputs,)`.
     pub(super) units: usize,
@@ -67,7 +47,7 @@ pub(crate) struct Place {
 pub(crate) struct Row<'a> {
     pub(super) inputs: &'a [f32],
     /// Those of the row before, if its updates are still to be made.
-    pub(super) before: &'a [f32],
+    pub(super) inputs_before: &'a [f32],
     pub(super) targets: &'a [f32],
     pub(super) weight: f32,
     /// Of groups that pass over zeros, the inputs that are none.
@@ -84,8 +64,8 @@ pub(crate) trait Routine<G> {
     /// Takes a row one step on.
     ///
     /// # Safety
-    /// The place is one where the group has as many numbers as the routine reads and writes, see [`Ways`];
-    /// the row is of the group's table, as is what came before if the routine makes its updates.
+    /// The place is one where the group and the row have as many numbers as the routine reads and writes, see
+    /// [`Ways`]; the row is of the group's table, as is the one before if the routine makes its updates.
     #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
     unsafe fn run(group: &mut G, place: &Place, row: &Row<'_>);
 }
@@ -153,8 +133,8 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Ways<Group<'a, S, R, SL
         };
         let [mut forward, mut updating_forward] = [const { Vec::new() }; 2];
         let [mut losses, mut back, mut updating_back] = [const { Vec::new() }; 3];
-        // All groups' sums of a layer, then all their units: while one's exponentials are on their way there are
-        // others' to work out.
+        // All groups' sums of a layer, then all their units: while one's exponentials are on their way there
+        // are others' to work out.
         for layer in 0..layers {
             places(layer).for_each(|at| at.sums::<I>(&mut forward));
             places(layer).for_each(|at| at.activate::<I>(&mut forward));
@@ -198,15 +178,27 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
 
     /// The layer as a whole.
     fn place(&self) -> Place {
-        let (layer, layers) = (self.layer(), &self.group.layers);
+        let (layer, group) = (self.layer(), self.group);
+        let (layers, dataset) = (&group.layers, group.dataset);
         // Of the unchecked reads and writes of all routines this is what is not about blocks.
-        assert!(layer.biases + layer.outputs <= self.group.cells.len());
+        assert!(layer.biases + layer.outputs <= group.cells.len());
         if self.layer == 0 {
-            assert!(layer.heard + layer.inputs == self.group.n_inputs());
+            assert!(layer.heard == 0 && layer.inputs == dataset.n_inputs());
         } else {
             assert!(layer.heard + layer.inputs <= layer.units);
         }
-        assert!(layer.units + layer.outputs <= self.group.units.len());
+        assert!(self.layer + 1 < layers.len() || layer.outputs == dataset.n_outputs());
+        let units = layer.units + layer.outputs;
+        assert!(units <= group.units.len() && units <= group.spare.len());
+        assert!(units <= group.present.len() && layer.outputs <= group.sums.len());
+        if self.sparse() {
+            let weights = layer.blocks.iter().map(|block| block.start).min();
+            assert!(
+                weights
+                    .is_some_and(|first| first + layer.inputs * layer.outputs <= group.cells.len())
+            );
+            assert!(layer.blocks.iter().all(|block| block.width == 1));
+        }
         Place {
             block: layer.blocks.first().map_or(0, |block| block.start),
             biases: layer.biases,
@@ -234,6 +226,11 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         })
     }
 
+    /// Whether a block is the first of the layer's.
+    fn first(&self, place: Place) -> bool {
+        place.heard == self.layer().heard
+    }
+
     /// Whether the layer passes over zeros.
     fn sparse(&self) -> bool {
         self.layer == 0 && self.group.sparse
@@ -253,14 +250,14 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             return;
         }
         for (place, width) in self.blocks() {
-            to.push(with_block!(S, self, place, width, WIDTH, FIRST, FIRST_LAYER =>
+            to.push(with_block!(S, width, (self.first(place), self.layer == 0), WIDTH, FIRST, FIRST_LAYER =>
                 self.step::<I, Sums<WIDTH, FIRST, FIRST_LAYER>>(place)));
         }
     }
 
     fn updated_sums<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
         for (place, width) in self.blocks() {
-            to.push(with_block!(S, self, place, width, WIDTH, FIRST, FIRST_LAYER =>
+            to.push(with_block!(S, width, (self.first(place), self.layer == 0), WIDTH, FIRST, FIRST_LAYER =>
                 self.step::<I, UpdatedSums<WIDTH, FIRST, FIRST_LAYER>>(place)));
         }
     }
@@ -278,12 +275,10 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             (Activation::Softmax, false) if place.outputs > 2 * UNITS => {
                 to.push(self.step::<I, SoftmaxOfMany>(place));
             }
-            (Activation::Softmax, false) => {
-                let first = evenly(place.outputs, UNITS);
-                with_parts!(first, place.outputs - first, FIRST, SECOND => {
-                    to.push(self.step::<I, Softmax<FIRST, SECOND>>(place));
-                });
-            }
+            (Activation::Softmax, false) => with_size!(place.outputs, COUNT => {
+                const HALF: usize = evenly(COUNT, UNITS);
+                to.push(self.step::<I, Softmax<HALF, { COUNT - HALF }>>(place));
+            }; 1 2 3 4 5 6 7 8 9 10 11 12),
             (Activation::Softmax, true) => unreachable!("softmax is for outputs, which all have"),
             (Activation::Identity, false) => {}
             (Activation::Identity, true) => to.push(self.step::<I, Absent>(place)),
@@ -309,8 +304,11 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
 
     /// The way back's first step.
     fn output_gradient<I: Square>(&self) -> Step<Group<'a, S, R, SLOTS>> {
-        if is_error(self.group.objective()) {
-            self.step::<I, OutputErrors>(self.place())
+        let objective = self.group.dataset.objective();
+        if gradient_is_error(objective) {
+            self.step::<I, OutputErrors<false>>(self.place())
+        } else if objective.output == Activation::Sigmoid {
+            self.step::<I, OutputErrors<true>>(self.place())
         } else {
             self.step::<I, OutputGradient>(self.place())
         }
@@ -330,8 +328,14 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             return;
         }
         for (place, width) in self.blocks() {
-            to.push(with_block!(S, self, place, width, WIDTH, FIRST, FIRST_LAYER =>
-                self.step::<I, Back<WIDTH, UPDATE, PLAIN, FIRST, FIRST_LAYER>>(place)));
+            to.push(if const { PLAIN && !UPDATE } {
+                // The same function would do for the first block, whose biases are left as they are, too.
+                with_width!(S, width, WIDTH =>
+                    self.step::<I, Back<WIDTH, UPDATE, PLAIN, false, false>>(place))
+            } else {
+                with_block!(S, width, (self.first(place), self.layer == 0), WIDTH, FIRST, FIRST_LAYER =>
+                    self.step::<I, Back<WIDTH, UPDATE, PLAIN, FIRST, FIRST_LAYER>>(place))
+            });
         }
     }
 }

@@ -129,7 +129,6 @@ unsafe fn update_tile<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDT
     // SAFETY: the weights are among the cells, `(inputs, outputs)`, where inputs are the table's, as the rows
     // hear; the biases are among them, `(outputs,)`, the layer's deltas, `(outputs,)`, among all.
     unsafe {
-        let delta = deltas.cast::<[S; WIDTH]>().read();
         for one in row.heard {
             let start = place.block + one.input as usize * tile.outputs + tile.output;
             let cells = cells.add(start).cast::<[Cell<S, SLOTS>; WIDTH]>();
@@ -137,7 +136,7 @@ unsafe fn update_tile<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDT
             let x = S::splat(one.x);
             for j in 0..WIDTH {
                 let Cell { value, slots } = &mut own[j];
-                *value = rule.update(*value, slots, x.mul(delta[j]), keep.0);
+                *value = rule.update(*value, slots, x.mul(deltas.add(j).read()), keep.0);
             }
             for _ in 0..one.rest {
                 for Cell { value, slots } in &mut own {
@@ -148,7 +147,7 @@ unsafe fn update_tile<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDT
         }
         for j in 0..WIDTH {
             let bias = &mut *cells.add(place.biases + tile.output + j);
-            bias.value = rule.update(bias.value, &mut bias.slots, delta[j], keep.1);
+            bias.value = rule.update(bias.value, &mut bias.slots, deltas.add(j).read(), keep.1);
         }
     }
 }
