@@ -9,8 +9,8 @@
 //! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums. Of a group,
 //! [`layout`] and [`blocks`] have the parameters and sums, [`zeros`] those of a first layer that passes
 //! over zeros, and [`ahead`] which inputs it hears; [`deferred`] has the updates that the next row makes,
-//! [`member_units`] what units give, [`steps`] makes lists of all that for each way of a row, and [`groups`]
-//! takes several groups through it. Of one member, [`products`] has the sums,
+//! [`member_units`] what units give; [`steps`] are functions of all that, [`ways`] lists of them for each
+//! way of a row, and [`groups`] takes several groups through it. Of one member, [`products`] has the sums,
 //! [`matrix`], [`packed`] and [`packing`] the network laid out for them and its forward pass, [`single`]
 //! the way through a batch, [`backward`] the way back, [`in_rows`] both for layers whose units stand in
 //! rows, [`update`] the end, and [`window`] the rows, which [`turning`] makes columns of. [`dispatch`]
@@ -42,6 +42,7 @@ mod subnormals;
 mod turning;
 mod units;
 mod update;
+mod ways;
 mod window;
 mod zeros;
 
