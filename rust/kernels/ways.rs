@@ -136,9 +136,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         })
     }
 
-    /// Whether a block is the first of the layer's.
-    fn first(&self, place: Place) -> bool {
-        place.heard == self.layer().heard
+    /// Whether a block is the first of the layer's, and that the network's first.
+    fn firsts(&self, place: Place) -> (bool, bool) {
+        (place.heard == self.layer().heard, self.layer == 0)
     }
 
     /// Whether the layer passes over zeros.
@@ -160,14 +160,14 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             return;
         }
         for (place, width) in self.blocks() {
-            to.push(with_block!(S, width, (self.first(place), self.layer == 0), WIDTH, FIRST, FIRST_LAYER =>
+            to.push(with_block!(S, width, self.firsts(place), WIDTH, FIRST, FIRST_LAYER =>
                 self.step::<I, Sums<WIDTH, FIRST, FIRST_LAYER>>(place)));
         }
     }
 
     fn updated_sums<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
         for (place, width) in self.blocks() {
-            to.push(with_block!(S, width, (self.first(place), self.layer == 0), WIDTH, FIRST, FIRST_LAYER =>
+            to.push(with_block!(S, width, self.firsts(place), WIDTH, FIRST, FIRST_LAYER =>
                 self.step::<I, UpdatedSums<WIDTH, FIRST, FIRST_LAYER>>(place)));
         }
     }
@@ -243,7 +243,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
                 with_width!(S, width, WIDTH =>
                     self.step::<I, Back<WIDTH, UPDATE, PLAIN, false, false>>(place))
             } else {
-                with_block!(S, width, (self.first(place), self.layer == 0), WIDTH, FIRST, FIRST_LAYER =>
+                with_block!(S, width, self.firsts(place), WIDTH, FIRST, FIRST_LAYER =>
                     self.step::<I, Back<WIDTH, UPDATE, PLAIN, FIRST, FIRST_LAYER>>(place))
             });
         }
