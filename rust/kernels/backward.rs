@@ -29,11 +29,14 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
             self.half_rule.begin_step(&self.rates, self.steps);
         }
         let Batch { vectors, soon, .. } = *batch;
-        let part = soon.len().div_ceil(self.network.layers.len());
-        for index in (0..self.network.layers.len()).rev() {
+        let layers = self.network.layers.len();
+        let part = if soon.is_empty() { 0 } else { soon.len().div_ceil(layers) };
+        for index in (0..layers).rev() {
             let layer = self.network.layers[index];
-            for &row in soon.iter().skip(index * part).take(part) {
-                prefetch_row(dataset.row(row));
+            if part > 0 {
+                for &row in soon.iter().skip(index * part).take(part) {
+                    prefetch_row(dataset.row(row));
+                }
             }
             if index > 0 {
                 let before = self.network.layers[index - 1];

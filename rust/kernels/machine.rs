@@ -4,6 +4,9 @@
 /// Parameters and slots, in numbers, that stay in the nearest cache, or numbers of a table: 32 KiB.
 pub(crate) const NEAR: usize = 8192;
 
+/// Numbers of a table that stay in the second-level cache: 256 KiB, with as much left for others.
+pub(crate) const AT_HAND: usize = 65_536;
+
 /// What suits a processor.
 pub(crate) struct Machine {
     /// What a whole vector costs where half a vector costs 1.

@@ -9,7 +9,7 @@
 use std::marker::PhantomData;
 
 use super::blocks::with_size;
-use super::simd::{Simd, Square, Work, numbers, opaque};
+use super::simd::{Simd, Square, Work, anew, anew_mut, numbers, opaque};
 
 /// The most rows that a tile has.
 const MOST_ROWS: usize = 8;
@@ -52,6 +52,12 @@ impl<const ROWS: bool> Left<'_, ROWS> {
         if ROWS { r + k * self.stride } else { r * self.stride + k }
     }
 
+    /// The same, see [`anew`].
+    #[inline(always)]
+    fn anew(self) -> Self {
+        Self { stride: anew(self.stride), ..self }
+    }
+
     /// How far a row is from row 0 at the same step. Hidden from the compiler, which would otherwise
     /// derive each from the one before at every step; those additions compete with the
     /// multiplications.
@@ -74,6 +80,12 @@ impl<'a> Columns<'a> {
     #[inline(always)]
     pub(super) fn of<S: Simd>(from: &'a [S], vectors: usize) -> Self {
         Self { numbers: numbers(from), step: vectors * S::LANES }
+    }
+
+    /// The same, see [`anew`].
+    #[inline(always)]
+    fn anew(self) -> Self {
+        Self { step: anew(self.step), ..self }
     }
 
     /// A vector of a column.
@@ -169,21 +181,41 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
         while r < rows {
             let height = part(rows - r, most);
             with_size!(height, HEIGHT => {
+                // What the tiles of one height need was a hundred instructions for each product when it was
+                // made ready for all heights at once.
+                let (left, right, sums) = (left.anew(), right.anew(), anew_mut(&mut sums));
                 let mut v = v;
                 // SAFETY: of rows and vectors there are so many, as asserted above.
                 #[allow(unsafe_code, reason = "kernel file")]
                 unsafe {
+                    while const { !ONE && widest::<S>(HEIGHT) > 2 } && vectors - v > 2 {
+                        let width = part(vectors - v, widest::<S>(HEIGHT));
+                        with_size!(width, WIDTH => if const { WIDTH <= widest::<S>(HEIGHT) } {
+                            tile::<S, HEIGHT, WIDTH, ROWS>(left, right, (r, v), steps, sums);
+                        }; 2 3 4);
+                        v += width;
+                    }
                     while !ONE && v + 2 <= vectors {
-                        tile::<S, HEIGHT, 2, ROWS>(left, right, (r, v), steps, &mut sums);
+                        tile::<S, HEIGHT, 2, ROWS>(left, right, (r, v), steps, sums);
                         v += 2;
                     }
                     if v < vectors {
-                        tile::<S, HEIGHT, 1, ROWS>(left, right, (r, v), steps, &mut sums);
+                        tile::<S, HEIGHT, 1, ROWS>(left, right, (r, v), steps, sums);
                     }
                 }
             });
             r += height;
         }
+    }
+}
+
+/// The most vectors of a narrow tile of so many rows. A tile of few rows has few sums, each of which waits for
+/// its last addition, so that it is wider; where tiles are wide anyway, two or one are left at the most.
+const fn widest<S: Simd>(rows: usize) -> usize {
+    match rows {
+        1 | 2 if S::WIDE_TILE_ROWS == 0 => 4,
+        3 if S::WIDE_TILE_ROWS == 0 => 3,
+        _ => 2,
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+use super::machine::AT_HAND;
 use super::rules::{Rates, Rule};
 use super::simd::Square;
 use super::single::{Batch, Desk, Single};
@@ -55,6 +56,7 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
         losses: &mut [f64],
     ) -> Result<()> {
         let Self { dataset, members, window, desk } = self;
+        let far = dataset.inputs().len() + dataset.targets().len() > AT_HAND;
         let mut first = 0;
         while first < orders.rows.len() {
             let (ahead, room) = (&orders.rows[first..], window.rows());
@@ -67,15 +69,16 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
                 while let Some(range) = member.next_batch(orders, last) {
                     unless_stopped(stop)?;
                     let start = range.start - first;
-                    // A part of the rows at each batch: there is only so much that can be on its way
-                    // at once.
+                    // Of a table that is not at hand a part of the rows at each batch: there is only so much
+                    // that can be on its way at once.
                     let soon = |row: usize| later.len().min((turn * room + row) / turns);
+                    let soon = if far { soon(start)..soon(start + range.len()) } else { 0..0 };
                     let batch = Batch {
                         rows: &orders.rows[range.clone()],
                         vectors: range.len().div_ceil(S::LANES),
                         start,
                         window,
-                        soon: &later[soon(start)..soon(start + range.len())],
+                        soon: &later[soon],
                     };
                     member.forward(dataset, &batch, desk);
                     if let Some(loss) = losses.get_mut(turn)

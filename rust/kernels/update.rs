@@ -4,7 +4,7 @@ use super::matrix::Matrix;
 use super::packed::PackedLayer;
 use super::products::{Sums, written_out};
 use super::rules::Rule;
-use super::simd::{MOST_LANES, Simd};
+use super::simd::Simd;
 
 /// Nowhere.
 const NONE: usize = usize::MAX;
@@ -52,9 +52,9 @@ impl<'a, W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Update<'a, W, R, SLOTS>
             blocks,
         };
         if turned {
-            let mut end = [keep; MOST_LANES];
-            end[inputs % W::LANES] = keep_biases;
-            update.keep_end = W::load(&end);
+            // Not by way of memory, since a vector that is read there waits for all that it is made of.
+            let bias = 1 << (inputs % W::LANES);
+            update.keep_end = update.keep.keep(!bias).add(update.keep_biases.keep(bias));
             (update.row_of_biases, update.end_of_row) = (NONE, blocks);
         }
         update

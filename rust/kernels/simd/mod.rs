@@ -151,6 +151,39 @@ pub(crate) fn opaque(number: usize) -> usize {
     number
 }
 
+/// The same number, from which a compiler derives nothing before this place, in no loop around it: where a
+/// function has many ways, it makes ready ahead of all of them what any might need.
+#[inline(always)]
+pub(crate) fn anew(number: usize) -> usize {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    let number = {
+        let mut number = number;
+        // SAFETY: there is no instruction. It does not count as pure, so that it stays where it is.
+        #[allow(unsafe_code, reason = "kernel file")]
+        unsafe {
+            std::arch::asm!("/* {} */", inout(reg) number, options(nomem, nostack, preserves_flags));
+        }
+        number
+    };
+    number
+}
+
+/// The same value, of which nothing is read before this place, likewise.
+#[inline(always)]
+pub(crate) fn anew_mut<T>(value: &mut T) -> &mut T {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    let value = {
+        let mut place = std::ptr::from_mut(value);
+        // SAFETY: there is no instruction, so that it is the same place, which nothing else refers to.
+        #[allow(unsafe_code, reason = "kernel file")]
+        unsafe {
+            std::arch::asm!("/* {} */", inout(reg) place, options(nostack, preserves_flags));
+            &mut *place
+        }
+    };
+    value
+}
+
 /// So many vectors of zeros.
 pub(crate) fn zeros<S: Simd>(count: usize) -> Vec<S> {
     vec![S::splat(0.0); count]
