@@ -164,6 +164,11 @@ impl Dataset {
         &self.targets
     }
 
+    /// How many numbers the inputs and targets are.
+    pub(crate) fn numbers(&self) -> usize {
+        self.inputs.len() + self.targets.len()
+    }
+
     /// Columns that networks read.
     #[must_use]
     pub fn n_inputs(&self) -> usize {

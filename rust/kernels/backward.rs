@@ -33,10 +33,8 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         let part = if soon.is_empty() { 0 } else { soon.len().div_ceil(layers) };
         for index in (0..layers).rev() {
             let layer = self.network.layers[index];
-            if part > 0 {
-                for &row in soon.iter().skip(index * part).take(part) {
-                    prefetch_row(dataset.row(row));
-                }
+            for &row in soon.iter().skip(index * part).take(part) {
+                prefetch_row(dataset.row(row));
             }
             if index > 0 {
                 let before = self.network.layers[index - 1];

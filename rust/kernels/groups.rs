@@ -72,7 +72,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bool>
         };
         Self {
             dataset,
-            far: dataset.inputs().len() + dataset.targets().len() > NEAR,
+            far: dataset.numbers() > NEAR,
             defer,
             deferred: None,
             ahead: nonzeros.map(|nonzeros| Ahead::new(dataset, nonzeros)),

@@ -10,7 +10,7 @@
 
 use super::packed::PackedLayer;
 use super::products::{Columns, Rows, Sums, product};
-use super::simd::{MOST_LANES, Simd, Square};
+use super::simd::{Simd, Square};
 use super::units::times_derivatives;
 use crate::network::Activation;
 
@@ -84,9 +84,7 @@ fn present(count: usize, lanes: usize) -> u32 {
 /// Ends each row, behind its `count` units, with a one for the next layer's biases, then zeros.
 #[inline(always)]
 pub(super) fn end_with_ones<W: Simd>(units: &mut [W], blocks: usize, count: usize) {
-    let mut one = [0.0; MOST_LANES];
-    one[count % W::LANES] = 1.0;
-    let one = W::load(&one);
+    let one = W::splat(1.0).keep(1 << (count % W::LANES));
     let before = (1 << (count % W::LANES)) - 1;
     for row in units.chunks_exact_mut(blocks) {
         row[blocks - 1] = row[blocks - 1].keep(before).add(one);

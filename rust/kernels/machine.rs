@@ -1,10 +1,10 @@
-//! What is known of processors, for speed alone: who is trained beside whom depends on it, and which
-//! updates are deferred.
+//! What is known of processors, for speed alone: who is trained beside whom depends on it, which updates are
+//! deferred, and which rows are asked for ahead.
 
 /// Parameters and slots, in numbers, that stay in the nearest cache, or numbers of a table: 32 KiB.
 pub(crate) const NEAR: usize = 8192;
 
-/// Numbers of a table that stay in the second-level cache: 256 KiB, with as much left for others.
+/// Numbers of a table that need not be asked for ahead: 256 KiB, half of the second-level cache of a Zen 3.
 pub(crate) const AT_HAND: usize = 65_536;
 
 /// What suits a processor.

@@ -127,8 +127,9 @@ pub(super) fn product<S: Square, W: Simd, T: Sums<W>, const ONE: bool, const ROW
     left: Left<'_, ROWS>,
     right: Columns<'_>,
     shape: (usize, usize, usize),
-    sums: T,
+    mut sums: T,
 ) {
+    let sums = &mut sums;
     S::apart(Product::<W, T, ONE, ROWS> { left, right, shape, sums, of: PhantomData });
 }
 
@@ -137,7 +138,9 @@ struct Product<'a, S, T, const ONE: bool, const ROWS: bool> {
     left: Left<'a, ROWS>,
     right: Columns<'a>,
     shape: (usize, usize, usize),
-    sums: T,
+    /// Where they are, since what is copied is read as vectors, which wait for the numbers that were just
+    /// written there.
+    sums: &'a mut T,
     of: PhantomData<S>,
 }
 
@@ -146,7 +149,7 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
 
     #[inline(always)]
     fn run(self) {
-        let Self { left, right, shape: (rows, steps, vectors), mut sums, .. } = self;
+        let Self { left, right, shape: (rows, steps, vectors), sums, .. } = self;
         const { assert!(S::WIDE_TILE_ROWS <= 6 && S::TILE_ROWS <= MOST_ROWS) }
         // What the unchecked reads below rest on.
         let before = steps.saturating_sub(1);
@@ -165,7 +168,7 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
                 #[allow(unsafe_code, reason = "kernel file")]
                 unsafe {
                     with_size!(width, WIDTH => with_size!(height, HEIGHT => {
-                        tile::<S, HEIGHT, WIDTH, ROWS>(left, right, (r, v), steps, &mut sums);
+                        tile::<S, HEIGHT, WIDTH, ROWS>(left, right, (r, v), steps, sums);
                     }; 1 2 3 4 5 6); 3 4);
                 }
                 r += height;
@@ -183,7 +186,8 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
             with_size!(height, HEIGHT => {
                 // What the tiles of one height need was a hundred instructions for each product when it was
                 // made ready for all heights at once.
-                let (left, right, sums) = (left.anew(), right.anew(), anew_mut(&mut sums));
+                let (left, right) = (left.anew(), right.anew());
+                let (steps, sums) = (anew(steps), anew_mut(&mut *sums));
                 let mut v = v;
                 // SAFETY: of rows and vectors there are so many, as asserted above.
                 #[allow(unsafe_code, reason = "kernel file")]
@@ -192,6 +196,8 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
                         let width = part(vectors - v, widest::<S>(HEIGHT));
                         with_size!(width, WIDTH => if const { WIDTH <= widest::<S>(HEIGHT) } {
                             tile::<S, HEIGHT, WIDTH, ROWS>(left, right, (r, v), steps, sums);
+                        } else {
+                            unreachable!("a tile wider than any of so many rows")
                         }; 2 3 4);
                         v += width;
                     }
@@ -213,7 +219,7 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
 /// its last addition, so that it is wider; where tiles are wide anyway, two or one are left at the most.
 const fn widest<S: Simd>(rows: usize) -> usize {
     match rows {
-        1 | 2 if S::WIDE_TILE_ROWS == 0 => 4,
+        1 | 2 if S::WIDE_TILE_ROWS == 0 => MOST_VECTORS,
         3 if S::WIDE_TILE_ROWS == 0 => 3,
         _ => 2,
     }
@@ -345,6 +351,8 @@ mod tests {
         fn run<S: Square>(self) {
             Self::hold::<S, S, false, false>();
             Self::hold::<S, S, false, true>();
+            Self::hold::<S, S::Half, false, false>();
+            Self::hold::<S, S::Half, false, true>();
             Self::hold::<S, S::Half, true, false>();
             Self::hold::<S, S::Half, true, true>();
         }

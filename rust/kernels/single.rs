@@ -28,7 +28,7 @@ pub(super) struct Batch<'a, S> {
     /// Where in the window they begin.
     pub(super) start: usize,
     pub(super) window: &'a Window<S>,
-    /// Some rows that will be needed soon.
+    /// Some rows that will be needed soon; none of a table that is at hand.
     pub(super) soon: &'a [u32],
 }
 

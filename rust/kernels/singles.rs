@@ -2,7 +2,8 @@
 //!
 //! All members see the rows in the same order, so that members take turns at a window of rows (see
 //! `window`), which is fetched from the table and turned into columns once for all of them; while they
-//! are at it the next one's rows have time to come. What a member does with a batch is in `single`.
+//! are at it the next one's rows have time to come, if the table is not at hand anyway. What a member does
+//! with a batch is in `single`.
 
 use std::sync::atomic::AtomicBool;
 
@@ -56,7 +57,7 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
         losses: &mut [f64],
     ) -> Result<()> {
         let Self { dataset, members, window, desk } = self;
-        let far = dataset.inputs().len() + dataset.targets().len() > AT_HAND;
+        let far = dataset.numbers() > AT_HAND;
         let mut first = 0;
         while first < orders.rows.len() {
             let (ahead, room) = (&orders.rows[first..], window.rows());
@@ -71,8 +72,8 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
                     let start = range.start - first;
                     // Of a table that is not at hand a part of the rows at each batch: there is only so much
                     // that can be on its way at once.
-                    let soon = |row: usize| later.len().min((turn * room + row) / turns);
-                    let soon = if far { soon(start)..soon(start + range.len()) } else { 0..0 };
+                    let place = |row: usize| later.len().min((turn * room + row) / turns);
+                    let soon = if far { place(start)..place(start + range.len()) } else { 0..0 };
                     let batch = Batch {
                         rows: &orders.rows[range.clone()],
                         vectors: range.len().div_ceil(S::LANES),

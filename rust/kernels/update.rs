@@ -97,18 +97,21 @@ impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R
         let parameters = self.parameters[places.clone()].as_mut_ptr();
         let slots = self.slots[places].as_mut_ptr();
         let end_of_row = v + WIDTH == self.end_of_row;
+        // Read once: a compiler cannot know that what is stored is none of it.
+        let Self { rule, keep: keep_weights, keep_biases, blocks, row_of_biases, .. } = *self;
+        let keep_end = self.keep_end;
         written_out!(HEIGHT, h, {
-            let keep = if r + h == self.row_of_biases { self.keep_biases } else { self.keep };
-            let keep_end = if end_of_row { self.keep_end } else { keep };
+            let keep = if r + h == row_of_biases { keep_biases } else { keep_weights };
+            let keep_end = if end_of_row { keep_end } else { keep };
             for w in 0..WIDTH {
-                let place = h * self.blocks + w;
+                let place = h * blocks + w;
                 // SAFETY: one of the tile's places, the last of which is within both slices; each is
                 // visited once, and nothing else refers to either slice meanwhile.
                 #[allow(unsafe_code, reason = "kernel file")]
                 let (parameter, own) =
                     unsafe { (&mut *parameters.add(place), &mut *slots.add(place)) };
                 let keep = if w + 1 == WIDTH { keep_end } else { keep };
-                *parameter = self.rule.update(*parameter, own, sums[h][w], keep);
+                *parameter = rule.update(*parameter, own, sums[h][w], keep);
             }
         });
     }

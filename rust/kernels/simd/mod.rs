@@ -32,7 +32,8 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Rows of a tile of two vectors, whose sums stay in registers, and outputs of a tile of `zeros`,
     /// each with its slots: at most 8.
     const TILE_ROWS: usize;
-    /// Rows of a tile of three or four vectors: at most 6, and 0 where registers are too few.
+    /// Rows of a tile of three or four vectors: at most 6, and 0 where registers are too few, so that none but
+    /// tiles of one to three rows are so wide.
     const WIDE_TILE_ROWS: usize;
     /// Inputs of a group's block, at the most 10: as many inputs and as many before them, or sums, stay in
     /// registers, but by AVX2, where some are read each time and it is faster all the same.
@@ -151,8 +152,8 @@ pub(crate) fn opaque(number: usize) -> usize {
     number
 }
 
-/// The same number, from which a compiler derives nothing before this place, in no loop around it: where a
-/// function has many ways, it makes ready ahead of all of them what any might need.
+/// The same number, from which a compiler derives nothing ahead of this place. Elsewhere it makes ready, ahead
+/// of a loop of many ways, what any of them might need.
 #[inline(always)]
 pub(crate) fn anew(number: usize) -> usize {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
