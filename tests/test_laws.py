@@ -292,7 +292,9 @@ def test_patience_and_callbacks_end_a_run() -> None:
 
 
 INTERRUPTED = """
-import apbt_rs, numpy as np, time
+import apbt_rs, numpy as np, signal, time
+# Who is started in the background of a shell is told to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 rows = np.random.default_rng(0).normal(size=(20_000, 10))
 print("ready", flush=True)
 try:
