@@ -3,11 +3,13 @@
 //! A score is the metric, higher is better. A skill is the score moved to a scale on which a perfect
 //! prediction has 1 and, for losses, the best constant prediction has 0: fitness needs one.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, Loss, Objective, Task};
 use crate::error::{Error, Result, invalid};
-use crate::kernels::{Kernel, Square, dispatch, row_loss, surprise};
+use crate::kernels::{Kernel, Square, dispatch, row_loss, surprise, surprises};
 use crate::math::ln;
 use crate::network::Activation;
 
@@ -76,6 +78,12 @@ pub struct Answers {
     /// `(rows,)`.
     weights: Vec<f64>,
     outputs: usize,
+    /// `(rows,)`: what [`class`] gives for the targets.
+    classes: Vec<usize>,
+    /// Whether each row's targets are 0 or 1, and just one class's is 1.
+    whole: bool,
+    /// `(outputs,)`, once they are asked for: see [`Answers::spread`].
+    spreads: OnceLock<Vec<f64>>,
 }
 
 impl Answers {
@@ -87,18 +95,26 @@ impl Answers {
         if outputs == 0 || weights.is_empty() || targets.len() != weights.len() * outputs {
             return Err(invalid("y", "has no rows, or not one weight for each"));
         }
-        Ok(Self { targets, weights, outputs })
+        Ok(Self::of(targets, weights, outputs))
+    }
+
+    fn of(targets: Vec<f32>, weights: Vec<f64>, outputs: usize) -> Self {
+        let rows = || targets.chunks_exact(outputs);
+        let classes = rows().map(class).collect();
+        let whole = rows().all(|row| {
+            let (ones, zeros) = (count(row, 1.0), count(row, 0.0));
+            ones + zeros == outputs && (outputs == 1 || ones == 1)
+        });
+        Self { targets, weights, outputs, classes, whole, spreads: OnceLock::new() }
     }
 
     /// Those of a dataset's validation rows.
     #[must_use]
     pub fn of_validation(dataset: &Dataset) -> Self {
         let rows = dataset.validation();
-        Self {
-            targets: rows.iter().flat_map(|&row| dataset.target(row)).copied().collect(),
-            weights: rows.iter().map(|&row| f64::from(dataset.weight(row))).collect(),
-            outputs: dataset.n_outputs(),
-        }
+        let targets = rows.iter().flat_map(|&row| dataset.target(row)).copied().collect();
+        let weights = rows.iter().map(|&row| f64::from(dataset.weight(row))).collect();
+        Self::of(targets, weights, dataset.n_outputs())
     }
 
     /// Each row's outputs, targets and weight.
@@ -116,6 +132,12 @@ impl Answers {
         sum / self.weights.iter().sum::<f64>()
     }
 
+    /// The mean squared error of the best constant for one target column: worked out once for all members.
+    fn spread(&self, column: usize) -> f64 {
+        let one = |c| column_spread(self, c, &squared_error);
+        self.spreads.get_or_init(|| (0..self.outputs).map(one).collect())[column]
+    }
+
     /// Row weights.
     #[must_use]
     pub fn weights(&self) -> &[f64] {
@@ -127,11 +149,10 @@ impl Answers {
 #[must_use]
 pub fn score(metric: Metric, objective: &Objective, outputs: &[f32], answers: &Answers) -> f64 {
     match metric {
-        Metric::Accuracy => answers.mean(
-            answers
-                .rows(outputs)
-                .map(|(output, target, _)| f64::from(class(output) == class(target))),
-        ),
+        Metric::Accuracy => {
+            let told = outputs.chunks_exact(answers.outputs).zip(&answers.classes);
+            answers.mean(told.map(|(output, &right)| f64::from(class(output) == right)))
+        }
         Metric::SoftAccuracy => {
             // A single output stands for two, whose errors are the same: ½ (e² + e²).
             let share = if answers.outputs == 1 { 1.0 } else { 0.5 };
@@ -144,10 +165,8 @@ pub fn score(metric: Metric, objective: &Objective, outputs: &[f32], answers: &A
             -answers.mean(evaluation_losses(objective, outputs, answers).into_iter())
         }
         Metric::R2 => {
-            let column = |c| {
-                let spread = column_spread(answers, c, &squared_error);
-                1.0 - column_error(outputs, answers, c, &squared_error) / spread
-            };
+            let column =
+                |c| 1.0 - column_error(outputs, answers, c, &squared_error) / answers.spread(c);
             mean_of_columns(answers, column)
         }
         Metric::NegMeanSquaredError => -mean_of_columns(answers, |c| {
@@ -181,6 +200,21 @@ impl Kernel for EvaluationLosses<'_> {
     fn run<S: Square>(self) -> Vec<f64> {
         let Self { objective, outputs, answers } = self;
         let mut losses = Vec::with_capacity(answers.weights.len());
+        if objective.task == Task::Classification && answers.whole {
+            // Of one probability each, whose logarithms are worked out side by side.
+            for (output, &class) in outputs.chunks_exact(answers.outputs).zip(&answers.classes) {
+                losses.push(match output {
+                    [second] if class == 0 => 1.0 - f64::from(*second),
+                    [second] => f64::from(*second),
+                    _ if objective.output == Activation::Sigmoid => {
+                        f64::from(output[class]) / total(output)
+                    }
+                    _ => f64::from(output[class]),
+                });
+            }
+            surprises(&mut losses);
+            return losses;
+        }
         for (output, target, _) in answers.rows(outputs) {
             losses.push(match objective.task {
                 Task::Regression => {
@@ -188,8 +222,7 @@ impl Kernel for EvaluationLosses<'_> {
                     row_loss(Loss::SquaredError, objective.output, values, target.iter().copied())
                 }
                 Task::Classification if independent(objective.output, output) => {
-                    let total: f64 = output.iter().map(|&value| f64::from(value)).sum();
-                    let mut sum = 0.0;
+                    let (total, mut sum) = (total(output), 0.0);
                     for (&value, &share) in output.iter().zip(target) {
                         sum += surprise(share, f64::from(value) / total);
                     }
@@ -214,13 +247,28 @@ pub fn probabilities(output: Activation, outputs: &[f32], columns: usize) -> Vec
         if let [value] = row {
             result.extend([1.0 - value, *value]);
         } else if independent(output, row) {
-            let total: f64 = row.iter().map(|&value| f64::from(value)).sum();
+            let total = total(row);
             result.extend(row.iter().map(|&value| (f64::from(value) / total) as f32));
         } else {
             result.extend(row);
         }
     }
     result
+}
+
+/// How many numbers of a row have a value.
+fn count(row: &[f32], value: f32) -> usize {
+    row.iter().filter(|&&own| own == value).count()
+}
+
+/// What a row's outputs add up to.
+#[inline(always)]
+fn total(row: &[f32]) -> f64 {
+    let mut total = 0.0;
+    for &value in row {
+        total += f64::from(value);
+    }
+    total
 }
 
 /// Whether the outputs are one sigmoid for each class, which do not add up to 1.
@@ -233,11 +281,12 @@ fn class(output: &[f32]) -> usize {
     if let [value] = output {
         return usize::from(*value > 0.5);
     }
-    let mut best = 0;
+    // Without a branch, which a processor would guess wrong at every other row.
+    let (mut best, mut most) = (0, output[0]);
     for (index, &value) in output.iter().enumerate() {
-        if value > output[best] {
-            best = index;
-        }
+        let more = value > most;
+        best = if more { index } else { best };
+        most = if more { value } else { most };
     }
     best
 }
@@ -251,13 +300,10 @@ pub fn anchors(metric: Metric, objective: &Objective, answers: &Answers) -> Resu
     let loss = match metric {
         Metric::Accuracy | Metric::SoftAccuracy | Metric::Custom => return Ok((0.0, 1.0)),
         Metric::NegLogLoss => constant_log_loss(answers),
-        Metric::R2 => {
-            let column = |c| column_spread(answers, c, &squared_error);
-            (0..answers.outputs).map(column).fold(f64::INFINITY, f64::min)
-        }
+        Metric::R2 => (0..answers.outputs).map(|c| answers.spread(c)).fold(f64::INFINITY, f64::min),
         Metric::NegMeanSquaredError => mean_of_columns(answers, |c| {
             let scale = objective.target_scale[c];
-            scale * scale * column_spread(answers, c, &squared_error)
+            scale * scale * answers.spread(c)
         }),
         Metric::NegMeanAbsoluteError => mean_of_columns(answers, |c| {
             objective.target_scale[c] * column_spread(answers, c, &absolute_error)

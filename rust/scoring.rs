@@ -1,11 +1,13 @@
 //! Scoring: prediction, the metric on the validation rows, and fitness.
 
+use std::slice::ChunksExact;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::error::{Result, invalid};
-use crate::kernels::{self, Kernel, Square, dispatch};
+use crate::kernels::{self, BLOCK, Inputs, Kernel, Square, dispatch, turn};
 use crate::math::ln;
 use crate::member::Member;
 use crate::metrics::{self, Answers, Metric};
@@ -127,8 +129,9 @@ pub fn score(
         return Err(invalid("metric", "needs one score for each member, and only if it is custom"));
     }
     let answers = Answers::of_validation(dataset);
+    let columns = validation_columns(dataset);
     let one = |(place, member): (usize, &Member)| {
-        let outputs = outputs(&member.network, validation_rows(dataset));
+        let outputs = on_columns(&member.network, &columns, dataset.validation().len());
         let score = match custom {
             Some(scores) => scores[place],
             None => metrics::score(judge.metric, dataset.objective(), &outputs, &answers),
@@ -173,16 +176,31 @@ impl Judge {
 /// is given.
 #[must_use]
 pub fn validation_outputs(dataset: &Dataset, members: &[Member]) -> Vec<Vec<f32>> {
-    let one = |member: &Member| outputs(&member.network, validation_rows(dataset));
+    let columns = validation_columns(dataset);
+    let one = |member: &Member| on_columns(&member.network, &columns, dataset.validation().len());
     members.par_iter().map(one).collect()
 }
 
-fn validation_rows(dataset: &Dataset) -> impl ExactSizeIterator<Item = &[f32]> {
-    dataset.validation().iter().map(|&row| dataset.input(row))
+/// The validation rows' inputs, turned into columns once for all members; the pool's threads share the rows.
+fn validation_columns(dataset: &Dataset) -> Vec<f32> {
+    let (rows, width) = (dataset.validation(), dataset.n_inputs());
+    let mut columns = vec![0.0; rows.len().next_multiple_of(BLOCK) * width];
+    let parts = columns.par_chunks_mut(ROWS_PER_TASK * width);
+    rows.par_chunks(ROWS_PER_TASK)
+        .zip(parts)
+        .for_each(|(rows, to)| dispatch(Turn { dataset, rows, to }));
+    columns
 }
 
-/// Rows that one thread predicts at a time; for fewer, one thread is enough.
-pub const ROWS_PER_TASK: usize = 4096;
+/// A network's outputs `(rows, outputs)` for so many rows, of which these are the columns.
+fn on_columns(network: &Network, columns: &[f32], rows: usize) -> Vec<f32> {
+    let mut outputs = vec![0.0; rows * network.outputs()];
+    dispatch(Outputs { network, inputs: Inputs::Columns(columns), to: &mut outputs });
+    outputs
+}
+
+/// Rows that one thread predicts at a time, a whole number of blocks; for fewer, one thread is enough.
+pub const ROWS_PER_TASK: usize = 64 * BLOCK;
 
 /// A network's outputs `(rows, outputs)` for inputs `(rows, inputs)`; the pool's threads share the
 /// rows, each of which is worked out by itself.
@@ -191,7 +209,7 @@ pub fn predict(network: &Network, inputs: &[f32]) -> Vec<f32> {
     let (columns, width) = (network.inputs(), network.outputs());
     let mut outputs = vec![0.0; inputs.len() / columns * width];
     let part = |(inputs, to): (&[f32], &mut [f32])| {
-        dispatch(Outputs { network, rows: inputs.chunks_exact(columns), to });
+        dispatch(Outputs { network, inputs: Inputs::Rows(inputs.chunks_exact(columns)), to });
     };
     if inputs.len() <= ROWS_PER_TASK * columns {
         part((inputs, &mut outputs));
@@ -202,26 +220,37 @@ pub fn predict(network: &Network, inputs: &[f32]) -> Vec<f32> {
     outputs
 }
 
-/// A network's outputs `(rows, outputs)` for some rows.
-fn outputs<'a>(network: &Network, rows: impl ExactSizeIterator<Item = &'a [f32]>) -> Vec<f32> {
-    let mut outputs = vec![0.0; rows.len() * network.outputs()];
-    dispatch(Outputs { network, rows, to: &mut outputs });
-    outputs
-}
-
 /// The working out of a network's outputs for some rows.
-struct Outputs<'a, 'b, R> {
+struct Outputs<'a, 'b> {
     network: &'a Network,
-    rows: R,
+    inputs: Inputs<'a, ChunksExact<'a, f32>>,
     /// `(rows, outputs)`.
     to: &'b mut [f32],
 }
 
-impl<'a, R: ExactSizeIterator<Item = &'a [f32]>> Kernel for Outputs<'_, '_, R> {
+impl Kernel for Outputs<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Square>(self) {
-        kernels::outputs::<S>(self.network, self.rows, self.to);
+        kernels::outputs::<S>(self.network, self.inputs, self.to);
+    }
+}
+
+/// The turning of some of a dataset's rows into columns.
+struct Turn<'a, 'b> {
+    dataset: &'a Dataset,
+    rows: &'a [u32],
+    /// Blocks of `(inputs, BLOCK)`.
+    to: &'b mut [f32],
+}
+
+impl Kernel for Turn<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Square>(self) {
+        let rows = self.rows.iter().map(|&row| self.dataset.input(row));
+        turn::<S>(rows, self.dataset.n_inputs(), self.to);
     }
 }

@@ -68,11 +68,10 @@ pub(super) fn row_losses<S: Simd>(
     count: usize,
 ) -> [f64; MOST_LANES] {
     let pairs = Pairs { outputs: &outputs[vector..], targets: &targets[vector..], vectors };
-    let softmax = objective.output == Activation::Softmax;
     if objective.loss == Loss::SquaredError {
         squared_errors(pairs)
-    } else if whole_classes(pairs, softmax, count) {
-        log_losses(pairs, softmax)
+    } else if whole_classes(objective, targets, (vector, vectors), count) {
+        log_losses(pairs, objective.output == Activation::Softmax)
     } else {
         let mut losses = [0.0; MOST_LANES];
         for (lane, loss) in losses.iter_mut().enumerate().take(count) {
@@ -110,16 +109,23 @@ fn squared_errors<S: Simd>(pairs: Pairs<'_, S>) -> [f64; MOST_LANES] {
     widened(sum.mul(S::splat(0.5)))
 }
 
-/// Whether each target is 0 or 1, and with softmax just one of a row's is 1.
+/// Whether the targets of the rows in the first `count` lanes of a vector are 0 or 1 each, and with softmax
+/// just one of a row's is 1; targets are `(outputs, vectors)`.
 #[inline(always)]
-fn whole_classes<S: Simd>(pairs: Pairs<'_, S>, softmax: bool, count: usize) -> bool {
+pub(super) fn whole_classes<S: Simd>(
+    objective: &Objective,
+    targets: &[S],
+    (vector, vectors): (usize, usize),
+    count: usize,
+) -> bool {
     let (mut total, mut most) = (S::splat(0.0), S::splat(0.0));
-    for (_, &target) in pairs.each() {
+    for &target in targets[vector..].iter().step_by(vectors) {
         total = total.add(target);
         // Zero for 0 and 1 alone.
         let part = target.mul(target).sub(target);
         most = most.above(part).above(part.neg());
     }
+    let softmax = objective.output == Activation::Softmax;
     let (total, most) = (widened(total), widened(most));
     let mut whole = true;
     for lane in 0..count {
@@ -132,26 +138,63 @@ fn whole_classes<S: Simd>(pairs: Pairs<'_, S>, softmax: bool, count: usize) -> b
 /// branch.
 #[inline(always)]
 fn log_losses<S: Simd>(pairs: Pairs<'_, S>, softmax: bool) -> [f64; MOST_LANES] {
-    if softmax {
-        let mut chance = S::splat(0.0);
-        for (&output, &target) in pairs.each() {
-            chance = target.mul_add(output, chance);
-        }
-        return surprises::<S>(widened(chance));
-    }
     let mut losses = [0.0; MOST_LANES];
+    if softmax {
+        losses = chances_of_class(pairs);
+        surprises(&mut losses[..S::LANES]);
+        return losses;
+    }
     for (&output, &target) in pairs.each() {
-        let (mut chances, target) = (widened(output), widened(target));
-        for lane in 0..S::LANES {
-            let chance = chances[lane];
-            chances[lane] = if target[lane] == 1.0 { chance } else { 1.0 - chance };
-        }
-        let chances = surprises::<S>(chances);
+        let mut chances = chances(output, target);
+        surprises(&mut chances[..S::LANES]);
         for lane in 0..S::LANES {
             losses[lane] += chances[lane];
         }
     }
     losses
+}
+
+/// Whether a row's loss is the surprise at one probability, if classes are whole.
+pub(super) fn has_one_probability(objective: &Objective, outputs: usize) -> bool {
+    objective.loss == Loss::CrossEntropy
+        && (objective.output == Activation::Softmax || outputs == 1)
+}
+
+/// Those probabilities of the rows in a vector's lanes; outputs and targets are `(outputs, vectors)`.
+#[inline(always)]
+pub(super) fn row_probabilities<S: Simd>(
+    objective: &Objective,
+    outputs: &[S],
+    targets: &[S],
+    (vector, vectors): (usize, usize),
+) -> [f64; MOST_LANES] {
+    if objective.output == Activation::Softmax {
+        let (outputs, targets) = (&outputs[vector..], &targets[vector..]);
+        chances_of_class(Pairs { outputs, targets, vectors })
+    } else {
+        chances(outputs[vector], targets[vector])
+    }
+}
+
+/// What softmax gives the class whose target is 1.
+#[inline(always)]
+fn chances_of_class<S: Simd>(pairs: Pairs<'_, S>) -> [f64; MOST_LANES] {
+    let mut chance = S::splat(0.0);
+    for (&output, &target) in pairs.each() {
+        chance = target.mul_add(output, chance);
+    }
+    widened(chance)
+}
+
+/// What a sigmoid gives to its target, 0 or 1.
+#[inline(always)]
+fn chances<S: Simd>(output: S, target: S) -> [f64; MOST_LANES] {
+    let (mut chances, target) = (widened(output), widened(target));
+    for lane in 0..S::LANES {
+        let chance = chances[lane];
+        chances[lane] = if target[lane] == 1.0 { chance } else { 1.0 - chance };
+    }
+    chances
 }
 
 /// A vector's numbers in double precision, then zeros.
@@ -164,14 +207,14 @@ fn widened<S: Simd>(vector: S) -> [f64; MOST_LANES] {
     wide
 }
 
-/// [`surprise`] at a share of 1 of each lane's probability, side by side.
+/// Replaces probabilities by [`surprise`] at a share of 1 of each: of many side by side, since each step of
+/// a logarithm waits for the one before.
 #[inline(always)]
-fn surprises<S: Simd>(mut probabilities: [f64; MOST_LANES]) -> [f64; MOST_LANES] {
-    for number in &mut probabilities[..S::LANES] {
+pub(crate) fn surprises(probabilities: &mut [f64]) {
+    for number in probabilities {
         let logarithm = ln_of_normal(held(*number), 0);
         *number = if number.is_nan() { f64::NAN } else { -logarithm };
     }
-    probabilities
 }
 
 /// One row's loss; outputs and target are `(outputs,)`. Probabilities are kept away from 0 and 1 by

@@ -28,6 +28,7 @@ mod loss;
 mod machine;
 mod matrix;
 mod member_units;
+mod outputs;
 mod packed;
 mod packing;
 #[cfg(feature = "python")]
@@ -48,10 +49,10 @@ mod zeros;
 
 pub(crate) use ahead::Nonzeros;
 pub(crate) use groups::Groups;
-pub(crate) use loss::{row_loss, surprise};
+pub(crate) use loss::{row_loss, surprise, surprises};
 pub(crate) use machine::{Machine, NEAR};
 pub(crate) use matrix::{Standing, standing};
-pub(crate) use packed::outputs;
+pub(crate) use outputs::{BLOCK, Inputs, outputs, turn};
 #[cfg(feature = "python")]
 pub(crate) use peak::peak;
 pub(crate) use rules::{Adam, Rates, Rule, Sgd};
@@ -95,10 +96,16 @@ impl Orders<'_> {
         start + batch_size.min(self.epoch - start % self.epoch)
     }
 
+    /// Where the last epoch begins.
+    #[inline(always)]
+    fn first_in_last(self) -> usize {
+        self.rows.len() - self.epoch
+    }
+
     /// Whether a place is in the last epoch.
     #[inline(always)]
     fn in_last(self, place: usize) -> bool {
-        place + self.epoch >= self.rows.len()
+        place >= self.first_in_last()
     }
 }
 

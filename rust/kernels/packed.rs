@@ -11,10 +11,9 @@
 use super::in_rows;
 use super::matrix::{Matrix, Standing, standing};
 use super::products::{Columns, Rows, Steps, Stored, product};
-use super::simd::{Simd, Square, narrowed_mut, numbers, zeros};
+use super::simd::{Simd, Square, narrowed_mut, numbers};
 use super::turning::rows;
 use super::units::activate;
-use super::window::load;
 use crate::network::{Activation, Layer, Network};
 
 /// Where one layer stands; offsets of parameters count whole vectors.
@@ -228,34 +227,6 @@ impl PackedLayer {
             inputs
         } else {
             Columns::of(&units[self.before * vectors..self.units * vectors], vectors)
-        }
-    }
-}
-
-/// A network's outputs, to be written to `to`, `(rows, outputs)`, for rows of inputs `(inputs,)`.
-#[inline(always)]
-pub(crate) fn outputs<'a, S: Square>(
-    network: &Network,
-    mut rows: impl ExactSizeIterator<Item = &'a [f32]>,
-    to: &mut [f32],
-) {
-    const ROWS: usize = 64;
-    if rows.len() == 0 {
-        return;
-    }
-    let packed = Packed::<S>::new(network, None);
-    let (vectors, width) = (ROWS.min(rows.len()).div_ceil(S::LANES), network.outputs());
-    let mut inputs: Vec<S> = zeros(network.inputs() * vectors);
-    let mut units = zeros(packed.units() * vectors);
-    let room = vectors * S::LANES;
-    for to in to.chunks_mut(room * width) {
-        load(rows.by_ref().take(to.len() / width), &mut inputs, vectors);
-        packed.forward(Columns::of(&inputs, vectors), &mut units, &mut [], room);
-        let outputs = numbers(packed.outputs(&units, vectors));
-        for (row, to) in to.chunks_exact_mut(width).enumerate() {
-            for (unit, number) in to.iter_mut().enumerate() {
-                *number = outputs[unit * room + row];
-            }
         }
     }
 }

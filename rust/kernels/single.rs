@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::Orders;
-use super::loss::{output_gradient, row_losses};
+use super::loss::{output_gradient, row_losses, row_probabilities, surprises};
 use super::packed::Packed;
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, Square, numbers, zeros};
@@ -48,14 +48,17 @@ pub(super) struct Desk<S> {
     targets: Vec<S>,
     /// The update's factor times each row's weight, `(vectors,)`.
     scales: Vec<S>,
+    /// Of each row of the window, and of a vector's lanes behind the last, once they are told.
+    losses: Vec<f64>,
 }
 
 impl<S: Square> Desk<S> {
-    /// With room for the largest batch of each of these members.
+    /// With room for the largest batch of each of these members, and for the losses of a window's rows.
     #[inline(always)]
     pub(super) fn new<R: Rule<S, SLOTS>, const SLOTS: usize>(
         dataset: &Dataset,
         members: &[Single<S, R, SLOTS>],
+        window: &Window<S>,
     ) -> Self {
         let (mut units, mut row_width, mut blocks, mut vectors) = (0, 0, 0, 0);
         for member in members {
@@ -76,6 +79,7 @@ impl<S: Square> Desk<S> {
             turned: zeros(S::LANES * blocks),
             targets: zeros(dataset.n_outputs() * vectors),
             scales: zeros(vectors),
+            losses: vec![0.0; window.rows() + S::LANES],
         }
     }
 }
@@ -184,22 +188,49 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         output_gradient(dataset.objective(), outputs, own, scales, deltas);
     }
 
-    /// The weighted sum of the rows' losses, in the order of the rows, after the way `forward`.
+    /// Writes each row's loss to the desk, or, of a window with whole classes, the probability whose
+    /// surprise it is, after the way `forward`.
     #[inline(always)]
-    pub(super) fn loss(&self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &Desk<S>) -> f64 {
+    pub(super) fn losses(&self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &mut Desk<S>) {
         let vectors = batch.vectors;
         let outputs = self.network.outputs(&desk.units, vectors);
         let targets = &desk.targets[..outputs.len()];
-        let weights =
-            batch.window.weights(batch.start).numbers[..batch.rows.len()].chunks(S::LANES);
-        let mut total = 0.0;
-        for (vector, weights) in weights.enumerate() {
+        // A last vector's lanes that no row is in are written over by the next batch.
+        let to = desk.losses[batch.start..].chunks_exact_mut(S::LANES);
+        for (vector, to) in to.enumerate().take(vectors) {
             let place = (vector, vectors);
-            let losses = row_losses(dataset.objective(), outputs, targets, place, weights.len());
-            for (&weight, loss) in weights.iter().zip(losses) {
-                total += f64::from(weight) * loss;
-            }
+            let told = if batch.window.whole_classes {
+                row_probabilities(dataset.objective(), outputs, targets, place)
+            } else {
+                let count = S::LANES.min(batch.rows.len() - vector * S::LANES);
+                row_losses(dataset.objective(), outputs, targets, place, count)
+            };
+            to.copy_from_slice(&told[..S::LANES]);
         }
-        total
+    }
+
+    /// Adds up what `losses` left on the desk for the rows of an epoch's batches, the weighted sum of each
+    /// batch by itself; `rows` are the window's.
+    #[inline(always)]
+    pub(super) fn add_up(
+        &self,
+        rows: Range<usize>,
+        window: &Window<S>,
+        desk: &mut Desk<S>,
+        total: &mut f64,
+    ) {
+        let weights = &window.weights(rows.start).numbers[..rows.len()];
+        let losses = &mut desk.losses[rows];
+        if window.whole_classes {
+            surprises(losses);
+        }
+        let batches = losses.chunks(self.batch_size()).zip(weights.chunks(self.batch_size()));
+        for (losses, weights) in batches {
+            let mut sum = 0.0;
+            for (&loss, &weight) in losses.iter().zip(weights) {
+                sum += f64::from(weight) * loss;
+            }
+            *total += sum;
+        }
     }
 }

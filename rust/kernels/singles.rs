@@ -39,12 +39,9 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
         }
         let batch_sizes = own.iter().map(Single::batch_size);
         let in_rows = own.iter().any(Single::hears_rows);
-        Self {
-            dataset,
-            window: Window::new(dataset, batch_sizes, in_rows),
-            desk: Desk::new(dataset, &own),
-            members: own,
-        }
+        let window = Window::new(dataset, batch_sizes, in_rows);
+        let desk = Desk::new(dataset, &own, &window);
+        Self { dataset, members: own, window, desk }
     }
 
     /// Trains through some epochs; adds the last one's losses to `losses`, one for each member, or
@@ -64,9 +61,14 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
             let (now, later) = ahead.split_at(room.min(ahead.len()));
             let last = first + now.len();
             window.load(dataset, now);
+            let told = if losses.is_empty() { last } else { orders.first_in_last() };
+            if told < last {
+                window.find_whole_classes(dataset, now.len());
+            }
             let turns = members.len();
             let mut next = last;
             for (turn, member) in members.iter_mut().enumerate() {
+                let from = told.max(member.seen());
                 while let Some(range) = member.next_batch(orders, last) {
                     unless_stopped(stop)?;
                     let start = range.start - first;
@@ -82,12 +84,15 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
                         soon: &later[soon],
                     };
                     member.forward(dataset, &batch, desk);
-                    if let Some(loss) = losses.get_mut(turn)
-                        && orders.in_last(range.start)
-                    {
-                        *loss += member.loss(dataset, &batch, desk);
+                    if range.start >= from {
+                        member.losses(dataset, &batch, desk);
                     }
                     member.backward(dataset, &batch, desk);
+                }
+                if let Some(loss) = losses.get_mut(turn)
+                    && from < member.seen()
+                {
+                    member.add_up(from - first..member.seen() - first, window, desk, loss);
                 }
                 next = next.min(member.seen());
             }

@@ -5,6 +5,7 @@
 //! into columns once for all members of a team, whatever their batch sizes: a batch is a part of each
 //! column, and need not begin where a vector does.
 
+use super::loss::{has_one_probability, whole_classes};
 use super::products::Columns;
 use super::simd::{MOST_LANES, Square, numbers, numbers_mut, zeros};
 use super::turning::columns;
@@ -30,6 +31,8 @@ pub(super) struct Window<S> {
     targets: Vec<S>,
     /// `(vectors,)`.
     weights: Vec<S>,
+    /// Whether each row's loss is known to be the surprise at one probability.
+    pub(super) whole_classes: bool,
 }
 
 impl<S: Square> Window<S> {
@@ -64,6 +67,7 @@ impl<S: Square> Window<S> {
             blocks,
             targets: zeros(dataset.n_outputs() * vectors),
             weights: zeros(vectors),
+            whole_classes: false,
         }
     }
 
@@ -86,6 +90,18 @@ impl<S: Square> Window<S> {
         for (weight, &row) in numbers_mut(&mut self.weights).iter_mut().zip(rows) {
             *weight = dataset.weight(row);
         }
+    }
+
+    /// Finds out whether the loss of each of so many rows is the surprise at one probability.
+    #[inline(always)]
+    pub(super) fn find_whole_classes(&mut self, dataset: &Dataset, rows: usize) {
+        let objective = dataset.objective();
+        let mut whole = has_one_probability(objective, dataset.n_outputs());
+        for vector in 0..rows.div_ceil(S::LANES) {
+            let count = S::LANES.min(rows - vector * S::LANES);
+            whole &= whole_classes(objective, &self.targets, (vector, self.vectors), count);
+        }
+        self.whole_classes = whole;
     }
 
     /// The columns of inputs, and one of ones, from a row on.
