@@ -30,29 +30,22 @@ const ADAM_UPDATE: u64 = 8;
 const HALF_UPDATE: f64 = 3.0;
 /// What Adam adds to that for each batch: a guess.
 const HALF_ADAM_UPDATE: f64 = 3.0;
-/// Members who share a window of rows: for so many, fetching it is a small part of the work.
-const COMPANY: usize = 8;
-/// Teams of each update rule that a thread has at the most, if they fit the cache.
-const TEAMS: usize = 4;
+/// Members who share a window of rows at the least: for so many, fetching it is a small part of the work.
+const COMPANY: usize = 16;
+/// Teams that each of several threads has at the most, if they fit the cache: whoever has the least to do takes
+/// the next.
+const TEAMS: usize = 2;
 
 /// Members that one thread trains at a time.
 pub(crate) enum Team<'a> {
     /// Groups in step, each with at most one member for each lane of a vector: all alike in depth,
     /// activations, batch size and update rule.
     Groups(Vec<Vec<&'a mut Member>>),
-    /// Members that take turns at a window of rows: all alike in update rule.
+    /// Members that take turns at a window of rows.
     Singles(Vec<&'a mut Member>),
 }
 
 impl Team<'_> {
-    /// The first member, whose update rule, and in groups batch size, are those of all.
-    pub(crate) fn first(&self) -> &Member {
-        match self {
-            Self::Groups(groups) => groups[0][0],
-            Self::Singles(members) => members[0],
-        }
-    }
-
     /// What training costs where an epoch has so many rows, in the unit of [`cost`].
     pub(crate) fn cost(&self, rows: usize) -> u64 {
         match self {
@@ -135,13 +128,14 @@ fn singles(mut members: Vec<&mut Member>, rows: usize, threads: usize) -> Vec<Te
         let (batch_size, topology) = (member.batch_size(rows), member.network.topology());
         let width = topology[0] + topology[topology.len() - 1];
         let large = (batch_size * width > LARGE).then_some(batch_size);
-        classes.entry((member.adam(), large)).or_default().push(member);
+        classes.entry(large).or_default().push(member);
     }
     let mut teams = Vec::new();
     for class in classes.into_values() {
         let numbers: usize = class.iter().map(|member| weights_of(member) * 2).sum();
         let needed = numbers.div_ceil(TURNS).next_multiple_of(threads);
-        let mut count = needed.max(threads * (class.len() / (COMPANY * threads)).clamp(1, TEAMS));
+        let most = if threads > 1 { TEAMS } else { 1 };
+        let mut count = needed.max(threads * (class.len() / (COMPANY * threads)).clamp(1, most));
         if threads > 1 && !class.len().is_multiple_of(count) {
             // Uneven teams are cut in slices where there are more of them than threads.
             count = count.max(2 * threads);
@@ -272,19 +266,12 @@ pub(crate) mod tests {
                 let mut seen = 0;
                 for team in &teams {
                     seen += match team {
-                        Team::Singles(members) => {
-                            let first = team.first().adam();
-                            assert!(members.iter().all(|member| member.adam() == first));
-                            members.len()
-                        }
+                        Team::Singles(members) => members.len(),
                         Team::Groups(groups) => {
                             assert!(groups.iter().all(|group| group.len() <= lanes));
-                            let all = groups.iter().flatten();
-                            assert!(
-                                all.clone()
-                                    .all(|member| class(member, 100) == class(team.first(), 100))
-                            );
-                            all.count()
+                            let classes = groups.iter().flatten().map(|one| class(one, 100));
+                            assert_eq!(classes.clone().collect::<BTreeSet<_>>().len(), 1);
+                            classes.count()
                         }
                     };
                 }

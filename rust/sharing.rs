@@ -127,7 +127,8 @@ mod tests {
             let seen = Mutex::new(BTreeMap::<usize, Vec<(Vec<u32>, bool)>>::new());
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let train = |team: &mut Team<'_>, orders: Orders<'_>, last| {
-                let who = std::ptr::from_ref(team.first()).addr();
+                let Team::Singles(members) = team else { panic!("only such are here") };
+                let who = std::ptr::from_ref(&*members[0]).addr();
                 let parts = &mut seen.lock().unwrap();
                 parts.entry(who).or_default().push((orders.rows.to_vec(), last));
                 Ok(())

@@ -151,19 +151,16 @@ impl Kernel for Epochs<'_, '_> {
 
     #[inline(always)]
     fn run<S: Square>(self) -> Result<()> {
-        match (self.team.first().adam(), &*self.team) {
-            (false, Team::Groups(groups)) => match (narrow::<S>(groups), self.sparse(groups)) {
-                (true, true) => self.train_groups::<S, S::Half, Sgd<S::Half>, 1, true>(),
-                (true, false) => self.train_groups::<S, S::Half, Sgd<S::Half>, 1, false>(),
-                (false, true) => self.train_groups::<S, S, Sgd<S>, 1, true>(),
-                (false, false) => self.train_groups::<S, S, Sgd<S>, 1, false>(),
-            },
-            (true, Team::Groups(groups)) if narrow::<S>(groups) => {
-                self.train_groups::<S, S::Half, Adam<S::Half>, 2, false>()
-            }
-            (true, Team::Groups(_)) => self.train_groups::<S, S, Adam<S>, 2, false>(),
-            (false, Team::Singles(_)) => self.train_singles::<S, Sgd<S>, 1>(),
-            (true, Team::Singles(_)) => self.train_singles::<S, Adam<S>, 2>(),
+        let Team::Groups(groups) = &*self.team else {
+            return S::apart(EpochsOfSingles::<S> { epochs: self, of: PhantomData });
+        };
+        match (groups[0][0].adam(), narrow::<S>(groups), self.sparse(groups)) {
+            (false, true, true) => self.train_groups::<S, S::Half, Sgd<S::Half>, 1, true>(),
+            (false, true, false) => self.train_groups::<S, S::Half, Sgd<S::Half>, 1, false>(),
+            (false, false, true) => self.train_groups::<S, S, Sgd<S>, 1, true>(),
+            (false, false, false) => self.train_groups::<S, S, Sgd<S>, 1, false>(),
+            (true, true, _) => self.train_groups::<S, S::Half, Adam<S::Half>, 2, false>(),
+            (true, false, _) => self.train_groups::<S, S, Adam<S>, 2, false>(),
         }
     }
 }
@@ -194,12 +191,6 @@ impl Epochs<'_, '_> {
         self,
     ) -> Result<()> {
         S::apart(EpochsOfGroups::<S, W, R, SLOTS, SPARSE> { epochs: self, of: PhantomData })
-    }
-
-    /// Trains members one after the other.
-    #[inline(always)]
-    fn train_singles<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize>(self) -> Result<()> {
-        S::apart(EpochsOfSingles::<S, R, SLOTS> { epochs: self, of: PhantomData })
     }
 }
 
@@ -233,14 +224,12 @@ impl<I: Square, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bo
 }
 
 /// Epochs of a team of members that take turns, likewise.
-struct EpochsOfSingles<'a, 'b, S, R, const SLOTS: usize> {
+struct EpochsOfSingles<'a, 'b, S> {
     epochs: Epochs<'a, 'b>,
-    of: PhantomData<(S, R)>,
+    of: PhantomData<S>,
 }
 
-impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Work
-    for EpochsOfSingles<'_, '_, S, R, SLOTS>
-{
+impl<S: Square> Work for EpochsOfSingles<'_, '_, S> {
     type Output = Result<()>;
 
     #[inline(always)]
@@ -248,7 +237,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Work
         let Epochs { dataset, team, orders, last, stop, .. } = self.epochs;
         let Team::Singles(members) = team else { return Ok(()) };
         let rates = |member: &Member| rates(member, dataset);
-        let mut trainer = Singles::<S, R, SLOTS>::new(dataset, members, rates);
+        let mut trainer = Singles::<S>::new(dataset, members, rates);
         let mut losses = vec![0.0; if last { members.len() } else { 0 }];
         trainer.train(orders, stop, &mut losses)?;
         trainer.finish(members);

@@ -53,34 +53,51 @@ pub(super) struct Desk<S> {
 }
 
 impl<S: Square> Desk<S> {
-    /// With room for the largest batch of each of these members, and for the losses of a window's rows.
+    /// Without room for anything.
     #[inline(always)]
-    pub(super) fn new<R: Rule<S, SLOTS>, const SLOTS: usize>(
-        dataset: &Dataset,
-        members: &[Single<S, R, SLOTS>],
-        window: &Window<S>,
-    ) -> Self {
-        let (mut units, mut row_width, mut blocks, mut vectors) = (0, 0, 0, 0);
-        for member in members {
-            let layers = member.network.layers.iter().enumerate();
-            // A first layer that is turned has the table's rows.
-            let own_rows = layers.filter(|(index, layer)| *index > 0 || !layer.matrix.turned);
-            let wide = own_rows.map(|(_, layer)| layer.matrix.blocks).max().unwrap_or(0);
-            let high = member.batch_size().div_ceil(S::LANES);
-            units = units.max(member.network.units() * high);
-            row_width = row_width.max(member.network.row_width() * high);
-            blocks = blocks.max(wide * high);
-            vectors = vectors.max(high);
-        }
+    pub(super) fn new() -> Self {
+        let none = Vec::new;
         Self {
-            units: zeros(units),
-            deltas: zeros(units),
-            units_in_rows: zeros(row_width),
-            turned: zeros(S::LANES * blocks),
-            targets: zeros(dataset.n_outputs() * vectors),
-            scales: zeros(vectors),
-            losses: vec![0.0; window.rows() + S::LANES],
+            units: none(),
+            deltas: none(),
+            units_in_rows: none(),
+            turned: none(),
+            targets: none(),
+            scales: none(),
+            losses: Vec::new(),
         }
+    }
+
+    /// Makes room for a member's batches, of tables with so many outputs.
+    #[inline(always)]
+    pub(super) fn make_room<R: Rule<S, SLOTS>, const SLOTS: usize>(
+        &mut self,
+        member: &Single<S, R, SLOTS>,
+        outputs: usize,
+    ) {
+        let vectors = member.batch_size().div_ceil(S::LANES);
+        let layers = member.network.layers.iter().enumerate();
+        // A first layer that is turned has the table's rows.
+        let own_rows = layers.filter(|(index, layer)| *index > 0 || !layer.matrix.turned);
+        let blocks = own_rows.map(|(_, layer)| layer.matrix.blocks).max().unwrap_or(0);
+        for (place, width) in [
+            (&mut self.units, member.network.units()),
+            (&mut self.deltas, member.network.units()),
+            (&mut self.units_in_rows, member.network.row_width()),
+            (&mut self.turned, S::LANES * blocks),
+            (&mut self.targets, outputs),
+            (&mut self.scales, 1),
+        ] {
+            if place.len() < width * vectors {
+                *place = zeros(width * vectors);
+            }
+        }
+    }
+
+    /// Makes room for the losses of so many rows.
+    #[inline(always)]
+    pub(super) fn make_room_for_losses(&mut self, rows: usize) {
+        self.losses = vec![0.0; rows + S::LANES];
     }
 }
 

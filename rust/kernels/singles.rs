@@ -1,14 +1,15 @@
 //! Members in training one after the other, a batch of rows at a time.
 //!
 //! All members see the rows in the same order, so that members take turns at a window of rows (see
-//! `window`), which is fetched from the table and turned into columns once for all of them; while they
-//! are at it the next one's rows have time to come, if the table is not at hand anyway. What a member does
-//! with a batch is in `single`.
+//! `window`), which is fetched from the table and turned into columns once for all of them, whatever their
+//! update rules; while they are at it the next one's rows have time to come, if the table is not at hand
+//! anyway. What a member does with a batch is in `single`.
 
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use super::machine::AT_HAND;
-use super::rules::{Rates, Rule};
+use super::rules::{Adam, Rates, Rule, Sgd};
 use super::simd::Square;
 use super::single::{Batch, Desk, Single};
 use super::window::Window;
@@ -17,15 +18,22 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::member::Member;
 
-/// Members of the same update rule, taking turns at a window of rows.
-pub(crate) struct Singles<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
+/// Members taking turns at a window of rows.
+pub(crate) struct Singles<'a, S: Square> {
     dataset: &'a Dataset,
-    members: Vec<Single<S, R, SLOTS>>,
+    sgd: Vec<Placed<S, Sgd<S>, 1>>,
+    adam: Vec<Placed<S, Adam<S>, 2>>,
     window: Window<S>,
     desk: Desk<S>,
 }
 
-impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLOTS> {
+/// A member, and its place among all.
+struct Placed<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
+    place: usize,
+    single: Single<S, R, SLOTS>,
+}
+
+impl<'a, S: Square> Singles<'a, S> {
     /// Members in training by these rates.
     #[inline(always)]
     pub(crate) fn new(
@@ -33,15 +41,27 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
         members: &[&mut Member],
         rates: impl Fn(&Member) -> Rates,
     ) -> Self {
-        let mut own: Vec<Single<S, R, SLOTS>> = Vec::with_capacity(members.len());
-        for member in members {
-            own.push(Single::new(member, rates(member)));
+        let (mut sgd, mut adam) = (Vec::new(), Vec::new());
+        let (mut batch_sizes, mut in_rows) = (Vec::with_capacity(members.len()), false);
+        let mut desk = Desk::new();
+        for (place, member) in members.iter().enumerate() {
+            let rates = rates(member);
+            batch_sizes.push(rates.batch_size);
+            if member.adam() {
+                let single = Single::new(member, rates);
+                in_rows |= single.hears_rows();
+                desk.make_room(&single, dataset.n_outputs());
+                adam.push(Placed { place, single });
+            } else {
+                let single = Single::new(member, rates);
+                in_rows |= single.hears_rows();
+                desk.make_room(&single, dataset.n_outputs());
+                sgd.push(Placed { place, single });
+            }
         }
-        let batch_sizes = own.iter().map(Single::batch_size);
-        let in_rows = own.iter().any(Single::hears_rows);
-        let window = Window::new(dataset, batch_sizes, in_rows);
-        let desk = Desk::new(dataset, &own, &window);
-        Self { dataset, members: own, window, desk }
+        let window = Window::new(dataset, &batch_sizes, in_rows);
+        desk.make_room_for_losses(window.rows());
+        Self { dataset, sgd, adam, window, desk }
     }
 
     /// Trains through some epochs; adds the last one's losses to `losses`, one for each member, or
@@ -53,8 +73,8 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
         stop: &AtomicBool,
         losses: &mut [f64],
     ) -> Result<()> {
-        let Self { dataset, members, window, desk } = self;
-        let far = dataset.numbers() > AT_HAND;
+        let Self { dataset, sgd, adam, window, desk } = self;
+        let (far, turns) = (dataset.numbers() > AT_HAND, sgd.len() + adam.len());
         let mut first = 0;
         while first < orders.rows.len() {
             let (ahead, room) = (&orders.rows[first..], window.rows());
@@ -65,37 +85,11 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
             if told < last {
                 window.find_whole_classes(dataset, now.len());
             }
-            let turns = members.len();
-            let mut next = last;
-            for (turn, member) in members.iter_mut().enumerate() {
-                let from = told.max(member.seen());
-                while let Some(range) = member.next_batch(orders, last) {
-                    unless_stopped(stop)?;
-                    let start = range.start - first;
-                    // Of a table that is not at hand a part of the rows at each batch: there is only so much
-                    // that can be on its way at once.
-                    let place = |row: usize| later.len().min((turn * room + row) / turns);
-                    let soon = if far { place(start)..place(start + range.len()) } else { 0..0 };
-                    let batch = Batch {
-                        rows: &orders.rows[range.clone()],
-                        vectors: range.len().div_ceil(S::LANES),
-                        start,
-                        window,
-                        soon: &later[soon],
-                    };
-                    member.forward(dataset, &batch, desk);
-                    if range.start >= from {
-                        member.losses(dataset, &batch, desk);
-                    }
-                    member.backward(dataset, &batch, desk);
-                }
-                if let Some(loss) = losses.get_mut(turn)
-                    && from < member.seen()
-                {
-                    member.add_up(from - first..member.seen() - first, window, desk, loss);
-                }
-                next = next.min(member.seen());
-            }
+            let later = if far { later } else { &[] };
+            let stretch =
+                Stretch { dataset, orders, rows: first..last, window, told, later, turns };
+            let mut next = stretch.take_turns(sgd, 0, desk, stop, losses)?;
+            next = next.min(stretch.take_turns(adam, sgd.len(), desk, stop, losses)?);
             first = next;
         }
         Ok(())
@@ -104,8 +98,71 @@ impl<'a, S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Singles<'a, S, R, SLO
     /// Gives the members what training changed.
     #[inline(always)]
     pub(crate) fn finish(self, members: &mut [&mut Member]) {
-        for (single, member) in self.members.into_iter().zip(members) {
-            single.finish(member);
+        for Placed { place, single } in self.sgd {
+            single.finish(members[place]);
         }
+        for Placed { place, single } in self.adam {
+            single.finish(members[place]);
+        }
+    }
+}
+
+/// A stretch of the rows in their order, at which members take turns.
+struct Stretch<'a, S> {
+    dataset: &'a Dataset,
+    orders: Orders<'a>,
+    /// Its places in the order.
+    rows: Range<usize>,
+    window: &'a Window<S>,
+    /// From which place on losses are told.
+    told: usize,
+    /// What follows in the order, of a table that is not at hand.
+    later: &'a [u32],
+    /// How many turns there are.
+    turns: usize,
+}
+
+impl<S: Square> Stretch<'_, S> {
+    /// Some members' turns, the first of which has the number `turn`; returns where the first of them that is
+    /// not through goes on.
+    #[inline(always)]
+    fn take_turns<R: Rule<S, SLOTS>, const SLOTS: usize>(
+        &self,
+        members: &mut [Placed<S, R, SLOTS>],
+        turn: usize,
+        desk: &mut Desk<S>,
+        stop: &AtomicBool,
+        losses: &mut [f64],
+    ) -> Result<usize> {
+        let Self { dataset, orders, ref rows, window, told, later, turns } = *self;
+        let mut next = rows.end;
+        for (turn, Placed { place, single }) in (turn..).zip(members) {
+            let from = told.max(single.seen());
+            while let Some(range) = single.next_batch(orders, rows.end) {
+                unless_stopped(stop)?;
+                let start = range.start - rows.start;
+                // Of what follows a part at each batch: there is only so much that can be on its way at once.
+                let soon = |row: usize| later.len().min((turn * window.rows() + row) / turns);
+                let batch = Batch {
+                    rows: &orders.rows[range.clone()],
+                    vectors: range.len().div_ceil(S::LANES),
+                    start,
+                    window,
+                    soon: &later[soon(start)..soon(start + range.len())],
+                };
+                single.forward(dataset, &batch, desk);
+                if range.start >= from {
+                    single.losses(dataset, &batch, desk);
+                }
+                single.backward(dataset, &batch, desk);
+            }
+            if let Some(loss) = losses.get_mut(*place)
+                && from < single.seen()
+            {
+                single.add_up(from - rows.start..single.seen() - rows.start, window, desk, loss);
+            }
+            next = next.min(single.seen());
+        }
+        Ok(next)
     }
 }

@@ -38,13 +38,9 @@ pub(super) struct Window<S> {
 impl<S: Square> Window<S> {
     /// For batches of these sizes, of each of which there is room for one; the inputs also as rows if
     /// `in_rows`.
-    pub(super) fn new(
-        dataset: &Dataset,
-        batch_sizes: impl Iterator<Item = usize> + Clone,
-        in_rows: bool,
-    ) -> Self {
-        let largest = batch_sizes.clone().max().unwrap_or(1);
-        let alike = batch_sizes.min() == Some(largest);
+    pub(super) fn new(dataset: &Dataset, batch_sizes: &[usize], in_rows: bool) -> Self {
+        let largest = batch_sizes.iter().copied().max().unwrap_or(1);
+        let alike = batch_sizes.iter().all(|&batch_size| batch_size == largest);
         let width = dataset.n_inputs() + dataset.n_outputs() + 1;
         // Whoever's batch does not end with the window leaves its beginning for the next one.
         let least = if alike { 1 } else { 2 };
