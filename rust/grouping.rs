@@ -5,6 +5,7 @@
 //! rather than many that differ. Members that take many rows at a time are trained one after the
 //! other, with rows in the lanes, but take turns at a window of rows, so that it is fetched once.
 
+use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -31,9 +32,8 @@ const HALF_UPDATE: f64 = 3.0;
 /// What Adam adds to that for each batch: a guess.
 const HALF_ADAM_UPDATE: f64 = 3.0;
 /// Members who share a window of rows at the least: for so many, fetching it is a small part of the work.
-const COMPANY: usize = 16;
-/// Teams that each of several threads has at the most, if they fit the cache: whoever has the least to do takes
-/// the next.
+const COMPANY: usize = 8;
+/// Teams that each of several threads has at the most, if they fit the cache.
 const TEAMS: usize = 2;
 
 /// Members that one thread trains at a time.
@@ -41,8 +41,9 @@ pub(crate) enum Team<'a> {
     /// Groups in step, each with at most one member for each lane of a vector: all alike in depth,
     /// activations, batch size and update rule.
     Groups(Vec<Vec<&'a mut Member>>),
-    /// Members that take turns at a window of rows.
-    Singles(Vec<&'a mut Member>),
+    /// Members that take turns at a window of rows, and what trains them once it is made: a
+    /// [`crate::kernels::Singles`] of whichever vectors.
+    Singles(Vec<&'a mut Member>, Option<Box<dyn Any + Send>>),
 }
 
 impl Team<'_> {
@@ -50,7 +51,7 @@ impl Team<'_> {
     pub(crate) fn cost(&self, rows: usize) -> u64 {
         match self {
             Self::Groups(groups) => groups.iter().map(|members| group_cost(members, rows)).sum(),
-            Self::Singles(members) => members.iter().map(|member| cost(member, rows)).sum(),
+            Self::Singles(members, _) => members.iter().map(|member| cost(member, rows)).sum(),
         }
     }
 
@@ -59,7 +60,7 @@ impl Team<'_> {
     fn padded(&self) -> usize {
         match self {
             Self::Groups(groups) => groups.iter().map(|members| padded(members)).sum(),
-            Self::Singles(members) => members.iter().map(|member| weights_of(member)).sum(),
+            Self::Singles(members, _) => members.iter().map(|member| weights_of(member)).sum(),
         }
     }
 }
@@ -149,7 +150,7 @@ fn singles(mut members: Vec<&mut Member>, rows: usize, threads: usize) -> Vec<Te
                 team.push(member);
             }
         }
-        teams.extend(shares.into_iter().map(|(_, team)| Team::Singles(team)));
+        teams.extend(shares.into_iter().map(|(_, team)| Team::Singles(team, None)));
     }
     teams
 }
@@ -266,7 +267,7 @@ pub(crate) mod tests {
                 let mut seen = 0;
                 for team in &teams {
                     seen += match team {
-                        Team::Singles(members) => members.len(),
+                        Team::Singles(members, _) => members.len(),
                         Team::Groups(groups) => {
                             assert!(groups.iter().all(|group| group.len() <= lanes));
                             let classes = groups.iter().flatten().map(|one| class(one, 100));
@@ -322,7 +323,7 @@ pub(crate) mod tests {
                 let sizes: BTreeSet<usize> = teams
                     .iter()
                     .map(|team| match team {
-                        Team::Singles(members) => members.len(),
+                        Team::Singles(members, _) => members.len(),
                         Team::Groups(_) => panic!("32 rows fill the lanes"),
                     })
                     .collect();

@@ -1,5 +1,6 @@
 //! How teams are shared out among threads.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -8,35 +9,47 @@ use crate::error::Result;
 use crate::grouping::Team;
 use crate::kernels::Orders;
 
-/// Into how many slices the epochs of a team are cut that several threads share.
+/// Into how many slices the epochs of a team of groups are cut that several threads share.
 const SLICES: usize = 12;
 /// How much longer than an even share the threads may take rather than cut teams in slices.
 const SLACK: f64 = 33.0 / 32.0;
-/// Rows that a slice has at the least.
+/// Rows that a slice has at the least: to begin one costs some rows' work.
 const ROWS_PER_SLICE: usize = 512;
+/// The same of members that take turns, of whose table the first rows come late.
+const ROWS_PER_TURN: usize = 2048;
+/// Teams for each of several threads that are cut in slices even if they need not be: one processor is slower
+/// than another, or has others to serve.
+const SPARE: usize = 2;
 
 /// Takes all teams through all epochs, on all threads of the pool.
 ///
 /// The team with the most work left is always the next to be taken on. The first go through all
-/// epochs at once; the last few, where need be, are taken on for a slice of the epochs at a time, so
-/// that all threads are busy to the end: of five whole teams two threads would leave one idle for a
-/// third of the time. `train` is given a team, some epochs, and whether they are its last.
+/// epochs at once; the last few are taken on for a slice of the rows at a time, so that all threads are busy
+/// to the end: of five whole teams two threads would leave one idle for a third of the time. A slice is
+/// of whole epochs for groups, and not made without need; for members that take turns it is of any rows. `train`
+/// is given a team, all rows, and which of them it goes through.
 pub(crate) fn share_out<'a>(
     teams: Vec<Team<'a>>,
     orders: Orders<'_>,
-    train: impl Fn(&mut Team<'a>, Orders<'_>, bool) -> Result<()> + Sync,
+    train: impl Fn(&mut Team<'a>, Orders<'_>, Range<usize>) -> Result<()> + Sync,
 ) -> Result<()> {
-    let threads = rayon::current_num_threads();
+    let (threads, rows) = (rayon::current_num_threads(), orders.rows.len());
     let costs: Vec<u64> = teams.iter().map(|team| team.cost(orders.epoch)).collect();
     let whole = whole(&costs, threads);
-    // To begin a slice costs some rows' work.
-    let slice = orders.epochs().div_ceil(SLICES).max(ROWS_PER_SLICE.div_ceil(orders.epoch));
-    let jobs = teams.into_iter().zip(costs).enumerate().map(|(place, (team, cost))| Job {
-        team,
-        cost,
-        done: 0,
-        slice: if place < whole { orders.epochs() } else { slice },
+    let spare = if threads > 1 { SPARE * threads } else { 0 };
+    let unspared = teams.len().saturating_sub(spare);
+    let jobs = teams.into_iter().zip(costs).enumerate().map(|(place, (team, cost))| {
+        let whole = match team {
+            Team::Groups(_) => place < whole,
+            Team::Singles(..) => place < whole.min(unspared),
+        };
+        Job { team, cost, done: 0, whole }
     });
+    let slice = |job: &Job<'_>| match job.team {
+        _ if job.whole => rows,
+        Team::Groups(_) => rows.div_ceil(SLICES).max(ROWS_PER_SLICE).next_multiple_of(orders.epoch),
+        Team::Singles(..) => (rows - job.done).div_ceil(2).max(ROWS_PER_TURN),
+    };
     // The least work left first: they are taken from the end.
     let waiting: Mutex<Vec<_>> = Mutex::new(jobs.rev().collect());
     let next = || {
@@ -45,17 +58,16 @@ pub(crate) fn share_out<'a>(
     };
     let put_back = |job: Job<'a>| {
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = |job: &Job<'_>| (orders.epochs() - job.done) as u64 * job.cost;
+        let left = |job: &Job<'_>| (rows - job.done) as u64 * job.cost;
         let place = waiting.partition_point(|other| left(other) <= left(&job));
         waiting.insert(place, job);
     };
     (0..threads).into_par_iter().with_max_len(1).try_for_each(|_| {
         while let Some(mut job) = next() {
-            let now = job.slice.min(orders.epochs() - job.done);
-            let last = job.done + now == orders.epochs();
-            train(&mut job.team, orders.part(job.done, now), last)?;
-            if !last {
-                job.done += now;
+            let end = rows.min(job.done + slice(&job));
+            train(&mut job.team, orders, job.done..end)?;
+            if end < rows {
+                job.done = end;
                 put_back(job);
             }
         }
@@ -98,10 +110,10 @@ struct Job<'a> {
     team: Team<'a>,
     /// What an epoch costs.
     cost: u64,
-    /// Epochs that it has gone through.
+    /// Rows that it has gone through.
     done: usize,
-    /// Epochs that it goes through at a time.
-    slice: usize,
+    /// Whether it goes through all at once.
+    whole: bool,
 }
 
 #[cfg(test)]
@@ -110,10 +122,48 @@ mod tests {
 
     use super::*;
     use crate::grouping::tests::population;
+    use crate::member::Member;
+
+    /// How many slices a population's teams were cut in, once each team was seen to go through each row
+    /// once and in order.
+    fn slices(members: &mut [Member], groups: bool, threads: usize, epochs: usize) -> Vec<usize> {
+        const EPOCH: usize = 64;
+        let count = members.len();
+        let team = |member| {
+            if groups {
+                Team::Groups(vec![vec![member]])
+            } else {
+                Team::Singles(vec![member], None)
+            }
+        };
+        let teams = members.iter_mut().map(team).collect();
+        let rows: Vec<u32> = (0..(epochs * EPOCH) as u32).collect();
+        let seen = Mutex::new(BTreeMap::<usize, Vec<Range<usize>>>::new());
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let train = |team: &mut Team<'_>, orders: Orders<'_>, places: Range<usize>| {
+            let member: &Member = match team {
+                Team::Groups(groups) => groups[0][0],
+                Team::Singles(members, _) => members[0],
+            };
+            assert_eq!(orders.rows.len(), epochs * EPOCH);
+            let who = std::ptr::from_ref(member).addr();
+            seen.lock().unwrap().entry(who).or_default().push(places);
+            Ok(())
+        };
+        let orders = Orders { rows: &rows, epoch: EPOCH };
+        pool.install(|| share_out(teams, orders, train)).unwrap();
+        let seen = seen.into_inner().unwrap();
+        assert_eq!(seen.len(), count);
+        for parts in seen.values() {
+            assert!(parts.iter().all(|part| !groups || part.start % EPOCH == 0));
+            assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start));
+            assert_eq!((parts[0].start, parts[parts.len() - 1].end), (0, rows.len()));
+        }
+        seen.into_values().map(|parts| parts.len()).collect()
+    }
 
     #[test]
-    fn every_team_goes_through_every_epoch_once_and_in_order() {
-        const EPOCH: usize = 64;
+    fn every_team_goes_through_every_row_once_and_in_order() {
         for (count, threads, epochs, cut) in [
             (5, 2, 200, true),
             (5, 2, 6, false),
@@ -121,35 +171,16 @@ mod tests {
             (3, 1, 50, false),
             (2, 4, 90, false),
         ] {
-            let mut members = population(count, 1);
-            let teams = members.iter_mut().map(|member| Team::Singles(vec![member])).collect();
-            let rows: Vec<u32> = (0..(epochs * EPOCH) as u32).collect();
-            let seen = Mutex::new(BTreeMap::<usize, Vec<(Vec<u32>, bool)>>::new());
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let train = |team: &mut Team<'_>, orders: Orders<'_>, last| {
-                let Team::Singles(members) = team else { panic!("only such are here") };
-                let who = std::ptr::from_ref(&*members[0]).addr();
-                let parts = &mut seen.lock().unwrap();
-                parts.entry(who).or_default().push((orders.rows.to_vec(), last));
-                Ok(())
-            };
-            let orders = Orders { rows: &rows, epoch: EPOCH };
-            pool.install(|| share_out(teams, orders, train)).unwrap();
-            let seen = seen.into_inner().unwrap();
-            assert_eq!(seen.len(), count);
-            for parts in seen.values() {
-                let lasts: Vec<bool> = parts.iter().map(|(_, last)| *last).collect();
-                assert!(lasts.iter().rev().skip(1).all(|last| !last) && lasts.ends_with(&[true]));
-                assert_eq!(
-                    parts.iter().flat_map(|(rows, _)| rows.clone()).collect::<Vec<_>>(),
-                    rows
-                );
-            }
-            assert_eq!(
-                seen.values().any(|parts| parts.len() > 1),
-                cut,
-                "{count} {threads} {epochs}"
-            );
+            let slices = slices(&mut population(count, 1), true, threads, epochs);
+            let any = slices.iter().any(|&parts| parts > 1);
+            assert_eq!(any, cut, "{count} {threads} {epochs}");
+        }
+        for (count, threads, epochs, cut) in
+            [(9, 2, 200, 4), (4, 2, 10, 4), (4, 2, 6, 0), (30, 1, 50, 0), (2, 4, 90, 2)]
+        {
+            let slices = slices(&mut population(count, 1), false, threads, epochs);
+            let several = slices.iter().filter(|&&parts| parts > 1).count();
+            assert!(several == cut || several > cut && count > 4, "{count} {threads} {epochs}");
         }
     }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::iter;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use rayon::prelude::*;
@@ -55,10 +56,9 @@ pub fn train(
             share_out(
                 teams(together, rows, rayon::current_num_threads()),
                 Orders { rows: &orders, epoch: rows },
-                |team, orders, last| {
-                    let last = last && done + now == epochs;
-                    let nonzeros = nonzeros.as_ref();
-                    dispatch(Epochs { dataset, nonzeros, team, orders, last, stop })
+                |team, orders, places| {
+                    let (nonzeros, tell) = (nonzeros.as_ref(), done + now == epochs);
+                    dispatch(Epochs { dataset, nonzeros, team, orders, places, tell, stop })
                 },
             )?;
         }
@@ -135,14 +135,17 @@ fn by_row(member: &Member, dataset: &Dataset) -> bool {
         && !member.network.mask().contains(&false)
 }
 
-/// Some epochs of one team.
+/// Some of one team's epochs.
 struct Epochs<'a, 'b> {
     dataset: &'a Dataset,
     nonzeros: Option<&'a Nonzeros>,
     team: &'a mut Team<'b>,
+    /// The rows of all of its epochs.
     orders: Orders<'a>,
-    /// Whether they are the call's last, whose losses are told.
-    last: bool,
+    /// Those that are meant: of groups whole epochs, of members that take turns any.
+    places: Range<usize>,
+    /// Whether the losses of the last epoch of all are told.
+    tell: bool,
     stop: &'a AtomicBool,
 }
 
@@ -208,8 +211,10 @@ impl<I: Square, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bo
 
     #[inline(always)]
     fn run(self) -> Result<()> {
-        let Epochs { dataset, nonzeros, team, orders, last, stop } = self.epochs;
+        let Epochs { dataset, nonzeros, team, orders, places, tell, stop } = self.epochs;
         let Team::Groups(groups) = team else { return Ok(()) };
+        let last = tell && places.end == orders.rows.len();
+        let orders = orders.part(places);
         let rates = |member: &Member| rates(member, dataset);
         let mut trainer = Groups::<S, R, SLOTS, SPARSE>::new::<I>(dataset, groups, rates, nonzeros);
         let members = groups.iter().map(Vec::len).sum();
@@ -234,15 +239,22 @@ impl<S: Square> Work for EpochsOfSingles<'_, '_, S> {
 
     #[inline(always)]
     fn run(self) -> Result<()> {
-        let Epochs { dataset, team, orders, last, stop, .. } = self.epochs;
-        let Team::Singles(members) = team else { return Ok(()) };
+        let Epochs { dataset, team, orders, places, tell, stop, .. } = self.epochs;
+        let Team::Singles(members, trainer) = team else { return Ok(()) };
         let rates = |member: &Member| rates(member, dataset);
-        let mut trainer = Singles::<S>::new(dataset, members, rates);
-        let mut losses = vec![0.0; if last { members.len() } else { 0 }];
-        trainer.train(orders, stop, &mut losses)?;
-        trainer.finish(members);
-        for (index, member) in members.iter_mut().enumerate() {
-            finish(member, losses.get(index), orders);
+        let before = trainer.take().and_then(|trainer| trainer.downcast::<Singles<S>>().ok());
+        let mut own = match before {
+            Some(before) => before,
+            None => Box::new(Singles::<S>::new(dataset, members, rates)),
+        };
+        own.train(dataset, orders, places.end, tell, stop)?;
+        if places.end < orders.rows.len() {
+            *trainer = Some(own);
+            return Ok(());
+        }
+        let losses = own.finish(members);
+        for (member, loss) in members.iter_mut().zip(&losses) {
+            finish(member, tell.then_some(loss), orders);
         }
         Ok(())
     }

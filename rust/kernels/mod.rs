@@ -61,6 +61,7 @@ pub(crate) use singles::Singles;
 pub use subnormals::without_subnormals;
 
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use simd::Portable;
@@ -85,9 +86,9 @@ impl Orders<'_> {
         self.rows.len() / self.epoch
     }
 
-    /// So many epochs from one on.
-    pub(crate) fn part(self, first: usize, epochs: usize) -> Self {
-        Self { rows: &self.rows[first * self.epoch..][..epochs * self.epoch], ..self }
+    /// Some of the epochs, from one place to another.
+    pub(crate) fn part(self, places: Range<usize>) -> Self {
+        Self { rows: &self.rows[places], ..self }
     }
 
     /// Where the batch ends that begins at a place: a batch does not go on in the next epoch.

@@ -105,7 +105,7 @@ impl<S: Square> Desk<S> {
 pub(super) struct Single<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
     pub(super) network: Packed<S>,
     pub(super) rates: [Rates; 1],
-    /// Rows seen here.
+    /// Rows of the order seen.
     seen: usize,
     /// Updates made here.
     pub(super) steps: u64,
@@ -158,7 +158,7 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         self.rates[0].batch_size
     }
 
-    /// Rows seen here.
+    /// Rows of the order seen.
     pub(super) fn seen(&self) -> usize {
         self.seen
     }

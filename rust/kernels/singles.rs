@@ -19,25 +19,25 @@ use crate::error::Result;
 use crate::member::Member;
 
 /// Members taking turns at a window of rows.
-pub(crate) struct Singles<'a, S: Square> {
-    dataset: &'a Dataset,
+pub(crate) struct Singles<S: Square> {
     sgd: Vec<Placed<S, Sgd<S>, 1>>,
     adam: Vec<Placed<S, Adam<S>, 2>>,
     window: Window<S>,
     desk: Desk<S>,
 }
 
-/// A member, and its place among all.
+/// A member, its place among all, and the sum of the last epoch's losses, as far as they are told.
 struct Placed<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
     place: usize,
     single: Single<S, R, SLOTS>,
+    loss: f64,
 }
 
-impl<'a, S: Square> Singles<'a, S> {
+impl<S: Square> Singles<S> {
     /// Members in training by these rates.
     #[inline(always)]
     pub(crate) fn new(
-        dataset: &'a Dataset,
+        dataset: &Dataset,
         members: &[&mut Member],
         rates: impl Fn(&Member) -> Rates,
     ) -> Self {
@@ -51,59 +51,65 @@ impl<'a, S: Square> Singles<'a, S> {
                 let single = Single::new(member, rates);
                 in_rows |= single.hears_rows();
                 desk.make_room(&single, dataset.n_outputs());
-                adam.push(Placed { place, single });
+                adam.push(Placed { place, single, loss: 0.0 });
             } else {
                 let single = Single::new(member, rates);
                 in_rows |= single.hears_rows();
                 desk.make_room(&single, dataset.n_outputs());
-                sgd.push(Placed { place, single });
+                sgd.push(Placed { place, single, loss: 0.0 });
             }
         }
         let window = Window::new(dataset, &batch_sizes, in_rows);
         desk.make_room_for_losses(window.rows());
-        Self { dataset, sgd, adam, window, desk }
+        Self { sgd, adam, window, desk }
     }
 
-    /// Trains through some epochs; adds the last one's losses to `losses`, one for each member, or
-    /// none if they are not asked for.
+    /// Trains each member by the batches that end before a place in the order, or at it, and that it has not
+    /// been trained by; adds up the last epoch's losses if they are to be told.
     #[inline(always)]
     pub(crate) fn train(
         &mut self,
+        dataset: &Dataset,
         orders: Orders<'_>,
+        end: usize,
+        tell: bool,
         stop: &AtomicBool,
-        losses: &mut [f64],
     ) -> Result<()> {
-        let Self { dataset, sgd, adam, window, desk } = self;
+        let Self { sgd, adam, window, desk } = self;
         let (far, turns) = (dataset.numbers() > AT_HAND, sgd.len() + adam.len());
-        let mut first = 0;
-        while first < orders.rows.len() {
-            let (ahead, room) = (&orders.rows[first..], window.rows());
-            let (now, later) = ahead.split_at(room.min(ahead.len()));
-            let last = first + now.len();
-            window.load(dataset, now);
-            let told = if losses.is_empty() { last } else { orders.first_in_last() };
+        let told = if tell { orders.first_in_last() } else { end };
+        let seen = sgd.iter().map(|one| one.single.seen());
+        let mut first = seen.chain(adam.iter().map(|one| one.single.seen())).min().unwrap_or(end);
+        while first < end {
+            let last = end.min(first + window.rows());
+            window.load(dataset, &orders.rows[first..last]);
             if told < last {
-                window.find_whole_classes(dataset, now.len());
+                window.find_whole_classes(dataset, last - first);
             }
-            let later = if far { later } else { &[] };
+            let later = if far { &orders.rows[last..] } else { &[] };
             let stretch =
                 Stretch { dataset, orders, rows: first..last, window, told, later, turns };
-            let mut next = stretch.take_turns(sgd, 0, desk, stop, losses)?;
-            next = next.min(stretch.take_turns(adam, sgd.len(), desk, stop, losses)?);
-            first = next;
+            let next = stretch.take_turns(sgd, 0, desk, stop)?;
+            let next = next.min(stretch.take_turns(adam, sgd.len(), desk, stop)?);
+            // Before the end, whoever is not through has a batch that ends behind it.
+            first = if last == end { end } else { next };
         }
         Ok(())
     }
 
-    /// Gives the members what training changed.
+    /// Gives the members what training changed; returns the sums of their losses.
     #[inline(always)]
-    pub(crate) fn finish(self, members: &mut [&mut Member]) {
-        for Placed { place, single } in self.sgd {
+    pub(crate) fn finish(self, members: &mut [&mut Member]) -> Vec<f64> {
+        let mut losses = vec![0.0; members.len()];
+        for Placed { place, single, loss } in self.sgd {
             single.finish(members[place]);
+            losses[place] = loss;
         }
-        for Placed { place, single } in self.adam {
+        for Placed { place, single, loss } in self.adam {
             single.finish(members[place]);
+            losses[place] = loss;
         }
+        losses
     }
 }
 
@@ -132,11 +138,10 @@ impl<S: Square> Stretch<'_, S> {
         turn: usize,
         desk: &mut Desk<S>,
         stop: &AtomicBool,
-        losses: &mut [f64],
     ) -> Result<usize> {
         let Self { dataset, orders, ref rows, window, told, later, turns } = *self;
         let mut next = rows.end;
-        for (turn, Placed { place, single }) in (turn..).zip(members) {
+        for (turn, Placed { single, loss, .. }) in (turn..).zip(members) {
             let from = told.max(single.seen());
             while let Some(range) = single.next_batch(orders, rows.end) {
                 unless_stopped(stop)?;
@@ -156,9 +161,7 @@ impl<S: Square> Stretch<'_, S> {
                 }
                 single.backward(dataset, &batch, desk);
             }
-            if let Some(loss) = losses.get_mut(*place)
-                && from < single.seen()
-            {
+            if from < single.seen() {
                 single.add_up(from - rows.start..single.seen() - rows.start, window, desk, loss);
             }
             next = next.min(single.seen());
