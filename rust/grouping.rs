@@ -31,10 +31,9 @@ const ADAM_UPDATE: u64 = 8;
 const HALF_UPDATE: f64 = 3.0;
 /// What Adam adds to that for each batch: a guess.
 const HALF_ADAM_UPDATE: f64 = 3.0;
-/// Members who share a window of rows at the least: for so many, fetching it is a small part of the work.
-const COMPANY: usize = 8;
-/// Teams that each of several threads has at the most, if they fit the cache.
-const TEAMS: usize = 2;
+/// Teams that each of several threads has: more would fetch more windows, and with fewer no thread could take
+/// over what another is slow with.
+pub(crate) const TEAMS: usize = 2;
 
 /// Members that one thread trains at a time.
 pub(crate) enum Team<'a> {
@@ -53,6 +52,16 @@ impl Team<'_> {
             Self::Groups(groups) => groups.iter().map(|members| group_cost(members, rows)).sum(),
             Self::Singles(members, _) => members.iter().map(|member| cost(member, rows)).sum(),
         }
+    }
+
+    /// Rows of the largest batch.
+    pub(crate) fn largest_batch(&self, rows: usize) -> usize {
+        let batch_size = |member: &&mut Member| member.batch_size(rows);
+        match self {
+            Self::Groups(groups) => groups.iter().flatten().map(batch_size).max(),
+            Self::Singles(members, _) => members.iter().map(batch_size).max(),
+        }
+        .unwrap_or(1)
     }
 
     /// Weights and biases that are worked on for each row, those that pad out lanes included.
@@ -135,13 +144,8 @@ fn singles(mut members: Vec<&mut Member>, rows: usize, threads: usize) -> Vec<Te
     for class in classes.into_values() {
         let numbers: usize = class.iter().map(|member| weights_of(member) * 2).sum();
         let needed = numbers.div_ceil(TURNS).next_multiple_of(threads);
-        let most = if threads > 1 { TEAMS } else { 1 };
-        let mut count = needed.max(threads * (class.len() / (COMPANY * threads)).clamp(1, most));
-        if threads > 1 && !class.len().is_multiple_of(count) {
-            // Uneven teams are cut in slices where there are more of them than threads.
-            count = count.max(2 * threads);
-        }
-        let count = count.min(class.len());
+        let least = if threads > 1 { TEAMS * threads } else { 1 };
+        let count = needed.max(least).min(class.len());
         let mut shares: Vec<(u64, Vec<&mut Member>)> = (0..count).map(|_| (0, vec![])).collect();
         // The largest first, each to those who have the least to do.
         for member in class {

@@ -1,13 +1,11 @@
 //! Scoring: prediction, the metric on the validation rows, and fitness.
 
-use std::slice::ChunksExact;
-
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::error::{Result, invalid};
-use crate::kernels::{self, BLOCK, Inputs, Kernel, Square, dispatch, turn};
+use crate::kernels::{self, BLOCK, Inputs, Kernel, Square, dispatch, to_columns};
 use crate::math::ln;
 use crate::member::Member;
 use crate::metrics::{self, Answers, Metric};
@@ -131,7 +129,7 @@ pub fn score(
     let answers = Answers::of_validation(dataset);
     let columns = validation_columns(dataset);
     let one = |(place, member): (usize, &Member)| {
-        let outputs = on_columns(&member.network, &columns, dataset.validation().len());
+        let outputs = on_validation(&member.network, dataset, columns.as_deref());
         let score = match custom {
             Some(scores) => scores[place],
             None => metrics::score(judge.metric, dataset.objective(), &outputs, &answers),
@@ -177,25 +175,37 @@ impl Judge {
 #[must_use]
 pub fn validation_outputs(dataset: &Dataset, members: &[Member]) -> Vec<Vec<f32>> {
     let columns = validation_columns(dataset);
-    let one = |member: &Member| on_columns(&member.network, &columns, dataset.validation().len());
+    let one = |member: &Member| on_validation(&member.network, dataset, columns.as_deref());
     members.par_iter().map(one).collect()
 }
 
-/// The validation rows' inputs, turned into columns once for all members; the pool's threads share the rows.
-fn validation_columns(dataset: &Dataset) -> Vec<f32> {
-    let (rows, width) = (dataset.validation(), dataset.n_inputs());
-    let mut columns = vec![0.0; rows.len().next_multiple_of(BLOCK) * width];
-    let parts = columns.par_chunks_mut(ROWS_PER_TASK * width);
+/// Numbers of validation inputs, 32 MiB of them, up to which they are kept in columns while members are scored.
+const MOST_IN_COLUMNS: usize = 1 << 23;
+
+/// The validation rows' inputs, turned into columns once for all members, unless they are too many; the pool's
+/// threads share the rows.
+fn validation_columns(dataset: &Dataset) -> Option<Vec<f32>> {
+    let (rows, inputs) = (dataset.validation(), dataset.n_inputs());
+    if rows.len() * inputs > MOST_IN_COLUMNS {
+        return None;
+    }
+    let mut columns = vec![0.0; rows.len().next_multiple_of(BLOCK) * inputs];
+    let parts = columns.par_chunks_mut(ROWS_PER_TASK * inputs);
     rows.par_chunks(ROWS_PER_TASK)
         .zip(parts)
-        .for_each(|(rows, to)| dispatch(Turn { dataset, rows, to }));
-    columns
+        .for_each(|(rows, to)| dispatch(ToColumns { dataset, rows, to }));
+    Some(columns)
 }
 
-/// A network's outputs `(rows, outputs)` for so many rows, of which these are the columns.
-fn on_columns(network: &Network, columns: &[f32], rows: usize) -> Vec<f32> {
-    let mut outputs = vec![0.0; rows * network.outputs()];
-    dispatch(Outputs { network, inputs: Inputs::Columns(columns), to: &mut outputs });
+/// A network's outputs `(rows, outputs)` for the validation rows, of which these are the columns.
+fn on_validation(network: &Network, dataset: &Dataset, columns: Option<&[f32]>) -> Vec<f32> {
+    let rows = dataset.validation();
+    let mut outputs = vec![0.0; rows.len() * network.outputs()];
+    let inputs = match columns {
+        Some(columns) => Inputs::Columns(columns),
+        None => Inputs::Chosen(dataset.inputs(), rows),
+    };
+    dispatch(Outputs { network, inputs, to: &mut outputs });
     outputs
 }
 
@@ -209,7 +219,7 @@ pub fn predict(network: &Network, inputs: &[f32]) -> Vec<f32> {
     let (columns, width) = (network.inputs(), network.outputs());
     let mut outputs = vec![0.0; inputs.len() / columns * width];
     let part = |(inputs, to): (&[f32], &mut [f32])| {
-        dispatch(Outputs { network, inputs: Inputs::Rows(inputs.chunks_exact(columns)), to });
+        dispatch(Outputs { network, inputs: Inputs::All(inputs), to });
     };
     if inputs.len() <= ROWS_PER_TASK * columns {
         part((inputs, &mut outputs));
@@ -221,14 +231,14 @@ pub fn predict(network: &Network, inputs: &[f32]) -> Vec<f32> {
 }
 
 /// The working out of a network's outputs for some rows.
-struct Outputs<'a, 'b> {
+struct Outputs<'a> {
     network: &'a Network,
-    inputs: Inputs<'a, ChunksExact<'a, f32>>,
+    inputs: Inputs<'a>,
     /// `(rows, outputs)`.
-    to: &'b mut [f32],
+    to: &'a mut [f32],
 }
 
-impl Kernel for Outputs<'_, '_> {
+impl Kernel for Outputs<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -238,19 +248,50 @@ impl Kernel for Outputs<'_, '_> {
 }
 
 /// The turning of some of a dataset's rows into columns.
-struct Turn<'a, 'b> {
+struct ToColumns<'a> {
     dataset: &'a Dataset,
     rows: &'a [u32],
     /// Blocks of `(inputs, BLOCK)`.
-    to: &'b mut [f32],
+    to: &'a mut [f32],
 }
 
-impl Kernel for Turn<'_, '_> {
+impl Kernel for ToColumns<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Square>(self) {
-        let rows = self.rows.iter().map(|&row| self.dataset.input(row));
-        turn::<S>(rows, self.dataset.n_inputs(), self.to);
+        let Self { dataset, rows, to } = self;
+        to_columns::<S>(dataset.inputs(), dataset.n_inputs(), rows, to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Loss, Objective, Task};
+    use crate::network::Activation;
+    use crate::random::{Purpose, Random};
+
+    #[test]
+    fn rows_that_are_too_many_for_columns_have_the_same_outputs() {
+        let mut random = Random::new(1, 0, 0, Purpose::Split);
+        let rows = 5000_u32;
+        let x = (0..3 * rows).map(|_| random.uniform(-2.0, 2.0) as f32).collect();
+        let kept: Vec<u32> = (0..rows).rev().filter(|row| row % 7 > 0).collect();
+        let objective = Objective {
+            task: Task::Regression,
+            output: Activation::Identity,
+            loss: Loss::SquaredError,
+            decay_biases: false,
+            target_scale: vec![1.0],
+        };
+        let y = vec![0.5; rows as usize];
+        let data = Dataset::new(x, y, 1, None, vec![0], kept, objective, 0).unwrap();
+        let layers = vec![Activation::Tanh, Activation::Identity];
+        let network = Network::random(vec![3, 6, 1], layers, 1.0, &mut random);
+        let columns = validation_columns(&data).unwrap();
+        let told = on_validation(&network, &data, Some(&columns));
+        assert_eq!(told, on_validation(&network, &data, None));
+        assert!(told.iter().any(|output| *output != told[0]));
     }
 }

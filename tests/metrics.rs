@@ -192,6 +192,22 @@ proptest! {
     }
 
     #[test]
+    fn a_rows_evaluation_loss_does_not_depend_on_the_rows_beside_it(rows in rows(), share in 0.1_f32..0.9) {
+        let alone = evaluation_losses(&rows.objective, &rows.outputs.concat(), &rows.answers());
+        let mut more = rows.clone();
+        // A row of several classes in part.
+        let mut target = vec![0.0; rows.columns()];
+        (target[0], target[rows.columns() - 1]) = (share, 1.0 - share);
+        more.targets.push(target);
+        more.outputs.push(rows.outputs[0].clone());
+        more.weights.push(1.0);
+        let beside = evaluation_losses(&more.objective, &more.outputs.concat(), &more.answers());
+        for (alone, beside) in alone.iter().zip(&beside) {
+            prop_assert_eq!(alone.to_bits(), beside.to_bits());
+        }
+    }
+
+    #[test]
     fn a_perfect_prediction_has_a_skill_of_one(rows in rows()) {
         let perfect = rows.predicting(|row| rows.targets[row].clone());
         for metric in rows.metrics() {

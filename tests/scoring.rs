@@ -5,7 +5,7 @@ mod plain;
 
 use apbt_rs::error::Error;
 use apbt_rs::metrics::{Answers, Metric, evaluation_losses, score as metric_score};
-use apbt_rs::network::Network;
+use apbt_rs::network::{Activation, Network};
 use apbt_rs::scoring::{Fitness, Judge, predict, score, validation_outputs};
 use common::{PAIRS, Shape, dataset, layers_of, member, network, objective, random};
 use plain::textbook;
@@ -86,6 +86,28 @@ fn a_prediction_never_depends_on_the_rows_beside_it_or_on_threads() {
     for threads in [1, 3] {
         let told = common::pool(threads).install(|| predict(&network, &inputs));
         assert!(told == one.repeat(10_000));
+    }
+}
+
+/// Validation rows, turned over once for all members, are told apart in blocks, and in parts for threads.
+#[test]
+fn validation_outputs_are_predictions_whatever_the_number_of_rows() {
+    for rows in [65, 64, 200, 4096 + 70] {
+        let data = dataset(3 * rows + 1, (5, 3), objective(PAIRS[3], 3), false, 2);
+        let layers = [(vec![5, 3], 1.0), (vec![5, 9, 3], 0.6), (vec![5, 2, 40, 3], 1.0)];
+        let members = layers.map(|(topology, density)| {
+            let mut activations = vec![Activation::Tanh; topology.len() - 2];
+            activations.push(PAIRS[3].0);
+            member(network(&topology, &activations, density, 3), VALUES)
+        });
+        assert_eq!(data.validation().len(), rows);
+        let chosen = data.validation().iter().flat_map(|&row| data.input(row));
+        let chosen: Vec<f32> = chosen.copied().collect();
+        let expected: Vec<_> = members.iter().map(|one| predict(&one.network, &chosen)).collect();
+        for threads in [1, 3] {
+            let told = common::pool(threads).install(|| validation_outputs(&data, &members));
+            assert!(told == expected, "{rows} {threads}");
+        }
     }
 }
 

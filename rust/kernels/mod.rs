@@ -52,7 +52,7 @@ pub(crate) use groups::Groups;
 pub(crate) use loss::{row_loss, surprise, surprises};
 pub(crate) use machine::{Machine, NEAR};
 pub(crate) use matrix::{Standing, standing};
-pub(crate) use outputs::{BLOCK, Inputs, outputs, turn};
+pub(crate) use outputs::{BLOCK, Inputs, outputs, to_columns};
 #[cfg(feature = "python")]
 pub(crate) use peak::peak;
 pub(crate) use rules::{Adam, Rates, Rule, Sgd};

@@ -56,14 +56,13 @@ impl<S: Square> Desk<S> {
     /// Without room for anything.
     #[inline(always)]
     pub(super) fn new() -> Self {
-        let none = Vec::new;
         Self {
-            units: none(),
-            deltas: none(),
-            units_in_rows: none(),
-            turned: none(),
-            targets: none(),
-            scales: none(),
+            units: Vec::new(),
+            deltas: Vec::new(),
+            units_in_rows: Vec::new(),
+            turned: Vec::new(),
+            targets: Vec::new(),
+            scales: Vec::new(),
             losses: Vec::new(),
         }
     }
@@ -168,13 +167,18 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         self.network.layers[0].matrix.turned
     }
 
+    /// Where the next batch ends in the order, or past its end if there is none.
+    #[inline(always)]
+    pub(super) fn next_end(&self, orders: Orders<'_>) -> usize {
+        orders.end(self.seen, self.batch_size())
+    }
+
     /// Where the next batch's rows are in the order, which count as seen from now on; none if not all
     /// of them are before the place `last`.
     #[inline(always)]
     pub(super) fn next_batch(&mut self, orders: Orders<'_>, last: usize) -> Option<Range<usize>> {
-        let start = self.seen;
-        let end = orders.end(start, self.batch_size());
-        if start == last || end > last {
+        let (start, end) = (self.seen, self.next_end(orders));
+        if end > last {
             return None;
         }
         self.seen = end;

@@ -78,9 +78,17 @@ impl<S: Square> Singles<S> {
         let Self { sgd, adam, window, desk } = self;
         let (far, turns) = (dataset.numbers() > AT_HAND, sgd.len() + adam.len());
         let told = if tell { orders.first_in_last() } else { end };
-        let seen = sgd.iter().map(|one| one.single.seen());
-        let mut first = seen.chain(adam.iter().map(|one| one.single.seen())).min().unwrap_or(end);
-        while first < end {
+        loop {
+            let (mut first, mut next) = (usize::MAX, usize::MAX);
+            for Placed { single, .. } in &*sgd {
+                (first, next) = (first.min(single.seen()), next.min(single.next_end(orders)));
+            }
+            for Placed { single, .. } in &*adam {
+                (first, next) = (first.min(single.seen()), next.min(single.next_end(orders)));
+            }
+            if next > end {
+                return Ok(());
+            }
             let last = end.min(first + window.rows());
             window.load(dataset, &orders.rows[first..last]);
             if told < last {
@@ -89,12 +97,9 @@ impl<S: Square> Singles<S> {
             let later = if far { &orders.rows[last..] } else { &[] };
             let stretch =
                 Stretch { dataset, orders, rows: first..last, window, told, later, turns };
-            let next = stretch.take_turns(sgd, 0, desk, stop)?;
-            let next = next.min(stretch.take_turns(adam, sgd.len(), desk, stop)?);
-            // Before the end, whoever is not through has a batch that ends behind it.
-            first = if last == end { end } else { next };
+            stretch.take_turns(sgd, 0, desk, stop)?;
+            stretch.take_turns(adam, sgd.len(), desk, stop)?;
         }
-        Ok(())
     }
 
     /// Gives the members what training changed; returns the sums of their losses.
@@ -129,8 +134,7 @@ struct Stretch<'a, S> {
 }
 
 impl<S: Square> Stretch<'_, S> {
-    /// Some members' turns, the first of which has the number `turn`; returns where the first of them that is
-    /// not through goes on.
+    /// Some members' turns, the first of which has the number `turn`.
     #[inline(always)]
     fn take_turns<R: Rule<S, SLOTS>, const SLOTS: usize>(
         &self,
@@ -138,22 +142,23 @@ impl<S: Square> Stretch<'_, S> {
         turn: usize,
         desk: &mut Desk<S>,
         stop: &AtomicBool,
-    ) -> Result<usize> {
+    ) -> Result<()> {
         let Self { dataset, orders, ref rows, window, told, later, turns } = *self;
-        let mut next = rows.end;
         for (turn, Placed { single, loss, .. }) in (turn..).zip(members) {
             let from = told.max(single.seen());
             while let Some(range) = single.next_batch(orders, rows.end) {
                 unless_stopped(stop)?;
                 let start = range.start - rows.start;
                 // Of what follows a part at each batch: there is only so much that can be on its way at once.
-                let soon = |row: usize| later.len().min((turn * window.rows() + row) / turns);
+                let place = |row: usize| later.len().min((turn * window.rows() + row) / turns);
+                let none = later.is_empty();
+                let soon = if none { 0..0 } else { place(start)..place(start + range.len()) };
                 let batch = Batch {
                     rows: &orders.rows[range.clone()],
                     vectors: range.len().div_ceil(S::LANES),
                     start,
                     window,
-                    soon: &later[soon(start)..soon(start + range.len())],
+                    soon: &later[soon],
                 };
                 single.forward(dataset, &batch, desk);
                 if range.start >= from {
@@ -164,8 +169,7 @@ impl<S: Square> Stretch<'_, S> {
             if from < single.seen() {
                 single.add_up(from - rows.start..single.seen() - rows.start, window, desk, loss);
             }
-            next = next.min(single.seen());
         }
-        Ok(next)
+        Ok(())
     }
 }

@@ -93,7 +93,8 @@ impl<S: Square> Window<S> {
     pub(super) fn find_whole_classes(&mut self, dataset: &Dataset, rows: usize) {
         let objective = dataset.objective();
         let mut whole = has_one_probability(objective, dataset.n_outputs());
-        for vector in 0..rows.div_ceil(S::LANES) {
+        let vectors = if whole { rows.div_ceil(S::LANES) } else { 0 };
+        for vector in 0..vectors {
             let count = S::LANES.min(rows - vector * S::LANES);
             whole &= whole_classes(objective, &self.targets, (vector, self.vectors), count);
         }

@@ -227,3 +227,13 @@ pub fn layers_of(
     let topology = std::iter::once(inputs).chain(units).chain([outputs]).collect();
     (topology, hidden.iter().map(|layer| layer.0).chain([pair.0]).collect())
 }
+
+/// Runs some of a test's own tests again, with an instruction set.
+pub fn again(instructions: &str, arguments: &[&str]) -> (bool, String) {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(arguments)
+        .env("APBT_RS_INSTRUCTIONS", instructions)
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}

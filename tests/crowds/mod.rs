@@ -1,5 +1,7 @@
 //! Members on a table that fits them, one and many: strategies of the tests of training.
 
+#![allow(dead_code, reason = "each test uses its own part")]
+
 use apbt_rs::dataset::{Dataset, Loss, Objective};
 use apbt_rs::hyperparameters::LEARNING_RATE;
 use apbt_rs::math;
