@@ -1,7 +1,6 @@
 //! Training that is stopped, or fails: whoever was trained by then is as before.
 
 mod common;
-#[allow(dead_code, reason = "the other strategies are for the tests of training")]
 mod crowds;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
