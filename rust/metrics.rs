@@ -80,7 +80,7 @@ pub struct Answers {
     outputs: usize,
     /// `(rows,)`: what [`class`] gives for the targets.
     classes: Vec<usize>,
-    /// Whether each row's targets are 0 or 1, and just one class's is 1.
+    /// Whether each row's targets are 0 or 1, and of several just one is 1.
     whole: bool,
     /// `(outputs,)`, once they are asked for: see [`Answers::spread`].
     spreads: OnceLock<Vec<f64>>,

@@ -33,6 +33,28 @@ struct Placed<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
     loss: f64,
 }
 
+impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Placed<S, R, SLOTS> {
+    /// One who has room on the desk, for tables with so many outputs.
+    #[inline(always)]
+    fn new(
+        place: usize,
+        member: &Member,
+        rates: Rates,
+        desk: &mut Desk<S>,
+        outputs: usize,
+    ) -> Self {
+        let single = Single::new(member, rates);
+        desk.make_room(&single, outputs);
+        Self { place, single, loss: 0.0 }
+    }
+
+    #[inline(always)]
+    fn finish(self, members: &mut [&mut Member], losses: &mut [f64]) {
+        self.single.finish(members[self.place]);
+        losses[self.place] = self.loss;
+    }
+}
+
 impl<S: Square> Singles<S> {
     /// Members in training by these rates.
     #[inline(always)]
@@ -42,23 +64,19 @@ impl<S: Square> Singles<S> {
         rates: impl Fn(&Member) -> Rates,
     ) -> Self {
         let (mut sgd, mut adam) = (Vec::new(), Vec::new());
-        let (mut batch_sizes, mut in_rows) = (Vec::with_capacity(members.len()), false);
-        let mut desk = Desk::new();
+        let mut batch_sizes = Vec::with_capacity(members.len());
+        let (mut desk, outputs) = (Desk::new(), dataset.n_outputs());
         for (place, member) in members.iter().enumerate() {
             let rates = rates(member);
             batch_sizes.push(rates.batch_size);
             if member.adam() {
-                let single = Single::new(member, rates);
-                in_rows |= single.hears_rows();
-                desk.make_room(&single, dataset.n_outputs());
-                adam.push(Placed { place, single, loss: 0.0 });
+                adam.push(Placed::new(place, member, rates, &mut desk, outputs));
             } else {
-                let single = Single::new(member, rates);
-                in_rows |= single.hears_rows();
-                desk.make_room(&single, dataset.n_outputs());
-                sgd.push(Placed { place, single, loss: 0.0 });
+                sgd.push(Placed::new(place, member, rates, &mut desk, outputs));
             }
         }
+        let in_rows = sgd.iter().any(|one: &Placed<S, _, 1>| one.single.hears_rows())
+            || adam.iter().any(|one: &Placed<S, _, 2>| one.single.hears_rows());
         let window = Window::new(dataset, &batch_sizes, in_rows);
         desk.make_room_for_losses(window.rows());
         Self { sgd, adam, window, desk }
@@ -106,13 +124,11 @@ impl<S: Square> Singles<S> {
     #[inline(always)]
     pub(crate) fn finish(self, members: &mut [&mut Member]) -> Vec<f64> {
         let mut losses = vec![0.0; members.len()];
-        for Placed { place, single, loss } in self.sgd {
-            single.finish(members[place]);
-            losses[place] = loss;
+        for one in self.sgd {
+            one.finish(members, &mut losses);
         }
-        for Placed { place, single, loss } in self.adam {
-            single.finish(members[place]);
-            losses[place] = loss;
+        for one in self.adam {
+            one.finish(members, &mut losses);
         }
         losses
     }
