@@ -12,6 +12,7 @@
 //! evolves, [`hyperparameters`] what it evolves with, `kernels` the arithmetic beneath. Nothing here
 //! knows Python but `python`, which converts types and errors for the package `apbt_rs`.
 
+mod answers;
 pub mod archive;
 pub mod dataset;
 pub mod error;

@@ -3,15 +3,16 @@
 //! A score is the metric, higher is better. A skill is the score moved to a scale on which a perfect
 //! prediction has 1 and, for losses, the best constant prediction has 0: fitness needs one.
 
-use std::sync::OnceLock;
-
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Dataset, Loss, Objective, Task};
-use crate::error::{Error, Result, invalid};
+use crate::answers::{class, squared_error};
+use crate::dataset::{Loss, Objective, Task};
+use crate::error::{Error, Result};
 use crate::kernels::{Kernel, Square, dispatch, row_loss, surprise, surprises};
 use crate::math::ln;
 use crate::network::Activation;
+
+pub use crate::answers::Answers;
 
 /// A metric; losses are negated, so that higher is better throughout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,81 +71,6 @@ impl Metric {
     }
 }
 
-/// What the networks ought to have answered for some rows.
-#[derive(Clone, Debug)]
-pub struct Answers {
-    /// `(rows, outputs)`.
-    targets: Vec<f32>,
-    /// `(rows,)`.
-    weights: Vec<f64>,
-    outputs: usize,
-    /// `(rows,)`: what [`class`] gives for the targets.
-    classes: Vec<usize>,
-    /// Whether each row's targets are 0 or 1, and of several just one is 1.
-    whole: bool,
-    /// `(outputs,)`, once they are asked for: see [`Answers::spread`].
-    spreads: OnceLock<Vec<f64>>,
-}
-
-impl Answers {
-    /// Targets `(rows, outputs)` with a weight for each row.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when the shapes do not fit.
-    pub fn new(targets: Vec<f32>, weights: Vec<f64>, outputs: usize) -> Result<Self> {
-        if outputs == 0 || weights.is_empty() || targets.len() != weights.len() * outputs {
-            return Err(invalid("y", "has no rows, or not one weight for each"));
-        }
-        Ok(Self::of(targets, weights, outputs))
-    }
-
-    fn of(targets: Vec<f32>, weights: Vec<f64>, outputs: usize) -> Self {
-        let rows = || targets.chunks_exact(outputs);
-        let classes = rows().map(class).collect();
-        let whole = rows().all(|row| {
-            let (ones, zeros) = (count(row, 1.0), count(row, 0.0));
-            ones + zeros == outputs && (outputs == 1 || ones == 1)
-        });
-        Self { targets, weights, outputs, classes, whole, spreads: OnceLock::new() }
-    }
-
-    /// Those of a dataset's validation rows.
-    #[must_use]
-    pub fn of_validation(dataset: &Dataset) -> Self {
-        let rows = dataset.validation();
-        let targets = rows.iter().flat_map(|&row| dataset.target(row)).copied().collect();
-        let weights = rows.iter().map(|&row| f64::from(dataset.weight(row))).collect();
-        Self::of(targets, weights, dataset.n_outputs())
-    }
-
-    /// Each row's outputs, targets and weight.
-    fn rows<'a>(&'a self, outputs: &'a [f32]) -> impl Iterator<Item = (&'a [f32], &'a [f32], f64)> {
-        outputs
-            .chunks_exact(self.outputs)
-            .zip(self.targets.chunks_exact(self.outputs))
-            .zip(&self.weights)
-            .map(|((output, target), &weight)| (output, target, weight))
-    }
-
-    /// The weighted mean of a number for each row.
-    pub(crate) fn mean(&self, values: impl Iterator<Item = f64>) -> f64 {
-        let sum: f64 = values.zip(&self.weights).map(|(value, weight)| value * weight).sum();
-        sum / self.weights.iter().sum::<f64>()
-    }
-
-    /// The mean squared error of the best constant for one target column: worked out once for all members.
-    fn spread(&self, column: usize) -> f64 {
-        let one = |c| column_spread(self, c, &squared_error);
-        self.spreads.get_or_init(|| (0..self.outputs).map(one).collect())[column]
-    }
-
-    /// Row weights.
-    #[must_use]
-    pub fn weights(&self) -> &[f64] {
-        &self.weights
-    }
-}
-
 /// A metric's score for outputs `(rows, outputs)`.
 #[must_use]
 pub fn score(metric: Metric, objective: &Objective, outputs: &[f32], answers: &Answers) -> f64 {
@@ -199,7 +125,7 @@ impl Kernel for EvaluationLosses<'_> {
     #[inline(always)]
     fn run<S: Square>(self) -> Vec<f64> {
         let Self { objective, outputs, answers } = self;
-        let mut losses = Vec::with_capacity(answers.weights.len());
+        let mut losses = Vec::with_capacity(answers.weights().len());
         if objective.task == Task::Classification && answers.whole {
             // Of one probability each, whose logarithms are worked out side by side.
             for (output, &class) in outputs.chunks_exact(answers.outputs).zip(&answers.classes) {
@@ -256,11 +182,6 @@ pub fn probabilities(output: Activation, outputs: &[f32], columns: usize) -> Vec
     result
 }
 
-/// How many numbers of a row have a value.
-fn count(row: &[f32], value: f32) -> usize {
-    row.iter().filter(|&&own| own == value).count()
-}
-
 /// What a row's outputs add up to.
 #[inline(always)]
 fn total(row: &[f32]) -> f64 {
@@ -274,21 +195,6 @@ fn total(row: &[f32]) -> f64 {
 /// Whether the outputs are one sigmoid for each class, which do not add up to 1.
 fn independent(output: Activation, row: &[f32]) -> bool {
     output == Activation::Sigmoid && row.len() > 1
-}
-
-/// The most probable class, the first of equals.
-fn class(output: &[f32]) -> usize {
-    if let [value] = output {
-        return usize::from(*value > 0.5);
-    }
-    // Without a branch, which a processor would guess wrong at every other row.
-    let (mut best, mut most) = (0, output[0]);
-    for (index, &value) in output.iter().enumerate() {
-        let more = value > most;
-        best = if more { index } else { best };
-        most = if more { value } else { most };
-    }
-    best
 }
 
 /// The scores of the best constant and of a perfect prediction, between which skill is measured:
@@ -306,7 +212,7 @@ pub fn anchors(metric: Metric, objective: &Objective, answers: &Answers) -> Resu
             scale * scale * answers.spread(c)
         }),
         Metric::NegMeanAbsoluteError => mean_of_columns(answers, |c| {
-            objective.target_scale[c] * column_spread(answers, c, &absolute_error)
+            objective.target_scale[c] * answers.spread_by(c, &absolute_error)
         }),
     };
     if loss <= 0.0 {
@@ -315,11 +221,6 @@ pub fn anchors(metric: Metric, objective: &Objective, answers: &Answers) -> Resu
         return Err(Error::Invalid { argument: "validation", problem: problem.to_owned() });
     }
     Ok(if metric == Metric::R2 { (0.0, 1.0) } else { (-loss, 0.0) })
-}
-
-fn squared_error(a: f32, b: f32) -> f64 {
-    let error = f64::from(a) - f64::from(b);
-    error * error
 }
 
 fn absolute_error(a: f32, b: f32) -> f64 {
@@ -340,29 +241,6 @@ fn column_error(
     answers.mean(
         answers.rows(outputs).map(|(output, target, _)| error(output[column], target[column])),
     )
-}
-
-/// The weighted mean error of the best constant for one target column: the mean for squares, the
-/// median for absolute values.
-fn column_spread(answers: &Answers, column: usize, error: &dyn Fn(f32, f32) -> f64) -> f64 {
-    let values = || answers.targets.iter().skip(column).step_by(answers.outputs);
-    let mean = answers.mean(values().map(|&value| f64::from(value))) as f32;
-    let median = weighted_median(values().copied().zip(answers.weights.iter().copied()).collect());
-    let spread = |constant| answers.mean(values().map(|&value| error(value, constant)));
-    spread(mean).min(spread(median))
-}
-
-fn weighted_median(mut values: Vec<(f32, f64)>) -> f32 {
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let half = values.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
-    let mut below = 0.0;
-    for &(value, weight) in &values {
-        below += weight;
-        if below >= half {
-            return value;
-        }
-    }
-    values.last().map_or(0.0, |&(value, _)| value)
 }
 
 /// The log-loss of predicting each class with its share of the rows: the classes' entropy.
