@@ -13,9 +13,9 @@
 //! way of a row, and [`groups`] takes several groups through it. Of one member, [`products`] has the sums,
 //! [`matrix`], [`packed`] and [`packing`] the network laid out for them and its forward pass, [`single`]
 //! the way through a batch, [`backward`] the way back, [`in_rows`] both for layers whose units stand in
-//! rows, [`update`] the end, and [`window`] the rows, which [`turning`] makes columns of; [`outputs`] are what a network gives for many
-//! rows. [`dispatch`]
-//! picks the instruction set, and [`machine`] knows what suits the processor.
+//! rows, [`update`] the end, and [`window`] the rows, which [`turning`] makes columns of; [`outputs`] are
+//! what a network gives for many rows. [`dispatch`] picks the instruction set, and [`machine`] knows what
+//! suits the processor.
 
 mod ahead;
 mod backward;
