@@ -7,6 +7,7 @@
 //! and ten loads, with 16 one of two has twelve and eight. Each sum is alone in its lane, from the first index to the last.
 
 use std::marker::PhantomData;
+use std::slice;
 
 use super::blocks::with_size;
 use super::simd::{Simd, Square, Work, anew, anew_mut, numbers, opaque};
@@ -225,6 +226,11 @@ const fn widest<S: Simd>(rows: usize) -> usize {
     }
 }
 
+/// How many steps of a tile are written out. A small tile's sums wait for each other, not for instructions.
+const fn at_once<S: Simd>(rows: usize, vectors: usize) -> usize {
+    if rows * vectors < 12 { 1 } else { S::STEPS }
+}
+
 /// How many of the rest one tile takes, so that the last two are of like size; as `layout::evenly`, but
 /// without its divisions.
 #[inline(always)]
@@ -259,26 +265,51 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: boo
     for h in 1..HEIGHT {
         offsets[h] = left.offset(h);
     }
-    let first = left.place(r, 0);
-    for k in 0..steps {
-        let mut row = [S::splat(0.0); WIDTH];
-        for w in 0..WIDTH {
-            let start = k * right.step + (v + w) * S::LANES;
+    // Where a step's numbers and vectors stand, and how far it is to the next one's.
+    let mut place = (
+        left.numbers.as_ptr().wrapping_add(left.place(r, 0)),
+        right.numbers.as_ptr().wrapping_add(v * S::LANES),
+    );
+    let next = (left.place(0, 1), right.step);
+    for _ in 0..steps / const { at_once::<S>(HEIGHT, WIDTH) } {
+        written_out!(const { at_once::<S>(HEIGHT, WIDTH) }, _n, {
             // SAFETY: the caller's promise.
-            let vector = unsafe { right.numbers.get_unchecked(start..start + S::LANES) };
-            row[w] = S::load(vector);
-        }
-        for h in 0..HEIGHT {
-            // SAFETY: the caller's promise.
-            let number =
-                unsafe { left.numbers.get_unchecked(first + left.place(0, k) + offsets[h]) };
-            let number = S::splat(*number);
-            for w in 0..WIDTH {
-                sum[h][w] = number.mul_add(row[w], sum[h][w]);
-            }
-        }
+            unsafe { step(&mut place, next, &offsets, &mut sum) };
+        });
+    }
+    for _ in 0..steps % const { at_once::<S>(HEIGHT, WIDTH) } {
+        // SAFETY: the caller's promise.
+        unsafe { step(&mut place, next, &offsets, &mut sum) };
     }
     sums.take_tile(r, v, sum);
+}
+
+/// One step of a tile's sums, by the numbers and vectors at a place, from which it goes on to the next one.
+///
+/// # Safety
+/// They must be there: the vectors one behind the other, the numbers at these offsets.
+#[allow(unsafe_code, reason = "kernel file")]
+#[inline(always)]
+unsafe fn step<S: Simd, const HEIGHT: usize, const WIDTH: usize>(
+    (numbers, vectors): &mut (*const f32, *const f32),
+    next: (usize, usize),
+    offsets: &[usize; HEIGHT],
+    sum: &mut [[S; WIDTH]; HEIGHT],
+) {
+    let mut row = [S::splat(0.0); WIDTH];
+    for w in 0..WIDTH {
+        // SAFETY: the caller's promise.
+        row[w] = S::load(unsafe { slice::from_raw_parts(vectors.add(w * S::LANES), S::LANES) });
+    }
+    for h in 0..HEIGHT {
+        // SAFETY: the caller's promise.
+        let number = S::splat(unsafe { *numbers.add(offsets[h]) });
+        for w in 0..WIDTH {
+            sum[h][w] = number.mul_add(row[w], sum[h][w]);
+        }
+    }
+    // Behind the last step they lead nowhere.
+    (*numbers, *vectors) = (numbers.wrapping_add(next.0), vectors.wrapping_add(next.1));
 }
 
 /// Sums that are stored, `(rows, vectors)`.
