@@ -5,7 +5,7 @@
 use super::in_rows;
 use super::matrix::Matrix;
 use super::packed::{InRows, PackedLayer};
-use super::products::{Columns, Rows, Steps, Sums, product};
+use super::products::{Columns, Rows, Steps, Sums, product, tile_rows, tile_rows_mut, written_out};
 use super::rules::Rule;
 use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch_row};
 use super::single::{Batch, Desk, Single};
@@ -175,9 +175,18 @@ struct Deltas<'a, S> {
 
 impl<S: Simd> Sums<S> for Deltas<'_, S> {
     #[inline(always)]
-    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, mut sums: [S; WIDTH]) {
-        let start = r * self.vectors + v;
-        times_derivatives(self.activation, &self.units[start..][..WIDTH], &mut sums);
-        self.to[start..][..WIDTH].copy_from_slice(&sums);
+    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
+        &mut self,
+        r: usize,
+        v: usize,
+        mut sums: [[S; WIDTH]; HEIGHT],
+    ) {
+        let (start, vectors) = (r * self.vectors + v, self.vectors);
+        let units = tile_rows::<_, HEIGHT, WIDTH>(self.units, start, vectors);
+        let to = tile_rows_mut::<_, HEIGHT, WIDTH>(self.to, start, vectors);
+        written_out!(HEIGHT, h, {
+            times_derivatives(self.activation, units[h], &mut sums[h]);
+            *to[h] = sums[h];
+        });
     }
 }

@@ -9,7 +9,7 @@
 //! layer's, by the layer before.
 
 use super::packed::PackedLayer;
-use super::products::{Columns, Rows, Sums, product};
+use super::products::{Columns, Rows, Sums, product, tile_rows, tile_rows_mut, written_out};
 use super::simd::{Simd, Square};
 use super::units::times_derivatives;
 use crate::network::Activation;
@@ -110,8 +110,16 @@ impl<W: Simd> Sums<W> for WeightedSums<'_, W> {
     }
 
     #[inline(always)]
-    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [W; WIDTH]) {
-        self.to[r * self.blocks + v..][..WIDTH].copy_from_slice(&sums);
+    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
+        &mut self,
+        r: usize,
+        v: usize,
+        sums: [[W; WIDTH]; HEIGHT],
+    ) {
+        let to = tile_rows_mut::<_, HEIGHT, WIDTH>(self.to, r * self.blocks + v, self.blocks);
+        written_out!(HEIGHT, h, {
+            *to[h] = sums[h];
+        });
     }
 }
 
@@ -133,13 +141,22 @@ struct DeltasInRows<'a, W> {
 
 impl<W: Simd> Sums<W> for DeltasInRows<'_, W> {
     #[inline(always)]
-    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, mut sums: [W; WIDTH]) {
-        let units = &self.units[r * self.blocks + v..][..WIDTH];
-        times_derivatives(self.activation, units, &mut sums);
-        if v + WIDTH == self.end {
-            // Behind the last weight stands a bias.
-            sums[WIDTH - 1] = sums[WIDTH - 1].keep(self.present);
-        }
-        self.to[r * self.own + v..][..WIDTH].copy_from_slice(&sums);
+    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
+        &mut self,
+        r: usize,
+        v: usize,
+        mut sums: [[W; WIDTH]; HEIGHT],
+    ) {
+        let units = tile_rows::<_, HEIGHT, WIDTH>(self.units, r * self.blocks + v, self.blocks);
+        let to = tile_rows_mut::<_, HEIGHT, WIDTH>(self.to, r * self.own + v, self.own);
+        let last = v + WIDTH == self.end;
+        written_out!(HEIGHT, h, {
+            times_derivatives(self.activation, units[h], &mut sums[h]);
+            if last {
+                // Behind the last weight stands a bias.
+                sums[h][WIDTH - 1] = sums[h][WIDTH - 1].keep(self.present);
+            }
+            *to[h] = sums[h];
+        });
     }
 }

@@ -103,20 +103,41 @@ pub(super) trait Sums<S: Simd> {
     fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [S; WIDTH] {
         [S::splat(0.0); WIDTH]
     }
-    /// Takes the sums of row `r`, from vector `v` on.
-    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [S; WIDTH]);
     /// Takes the sums of a tile, from row `r` and vector `v` on.
-    #[inline(always)]
     fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
         &mut self,
         r: usize,
         v: usize,
         sums: [[S; WIDTH]; HEIGHT],
-    ) {
-        written_out!(HEIGHT, h, {
-            self.take(r + h, v, sums[h]);
-        });
-    }
+    );
+}
+
+/// The rows of a tile in a matrix, from a place on, with so many vectors from one to the next: checked once for
+/// all of them.
+#[inline(always)]
+pub(super) fn tile_rows<W, const HEIGHT: usize, const WIDTH: usize>(
+    matrix: &[W],
+    start: usize,
+    stride: usize,
+) -> [&[W; WIDTH]; HEIGHT] {
+    let first = matrix[start..start + (HEIGHT - 1) * stride + WIDTH].as_ptr();
+    // SAFETY: the last vector of the last row is in the matrix, and no row begins before the first.
+    #[allow(unsafe_code, reason = "kernel file")]
+    std::array::from_fn(|h| unsafe { &*first.add(h * stride).cast() })
+}
+
+/// The same, to be written.
+#[inline(always)]
+pub(super) fn tile_rows_mut<W, const HEIGHT: usize, const WIDTH: usize>(
+    matrix: &mut [W],
+    start: usize,
+    stride: usize,
+) -> [&mut [W; WIDTH]; HEIGHT] {
+    assert!(stride >= WIDTH);
+    let first = matrix[start..start + (HEIGHT - 1) * stride + WIDTH].as_mut_ptr();
+    // SAFETY: likewise, and no row reaches into the next.
+    #[allow(unsafe_code, reason = "kernel file")]
+    std::array::from_fn(|h| unsafe { &mut *first.add(h * stride).cast() })
 }
 
 /// `sums[r, v] = first(r, v) + Σ_k left[r, k] · right[v, k]`, in the order of k: `rows` rows, `steps`
@@ -327,8 +348,16 @@ impl<S: Simd> Sums<S> for Stored<'_, S> {
     }
 
     #[inline(always)]
-    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [S; WIDTH]) {
-        self.to[r * self.vectors + v..][..WIDTH].copy_from_slice(&sums);
+    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
+        &mut self,
+        r: usize,
+        v: usize,
+        sums: [[S; WIDTH]; HEIGHT],
+    ) {
+        let to = tile_rows_mut::<_, HEIGHT, WIDTH>(self.to, r * self.vectors + v, self.vectors);
+        written_out!(HEIGHT, h, {
+            *to[h] = sums[h];
+        });
     }
 }
 

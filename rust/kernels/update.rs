@@ -2,7 +2,7 @@
 
 use super::matrix::Matrix;
 use super::packed::PackedLayer;
-use super::products::{Sums, written_out};
+use super::products::{Sums, tile_rows, tile_rows_mut, written_out};
 use super::rules::Rule;
 use super::simd::Simd;
 
@@ -62,55 +62,33 @@ impl<'a, W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Update<'a, W, R, SLOTS>
 }
 
 impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R, SLOTS> {
-    // Only of a layer with a mask: `take_tile` takes the sums of others.
-    #[inline(always)]
-    fn take<const WIDTH: usize>(&mut self, r: usize, v: usize, sums: [W; WIDTH]) {
-        let start = r * self.blocks + v;
-        let parameters = &mut self.parameters[start..][..WIDTH];
-        let slots = &mut self.slots[start..][..WIDTH];
-        let keep = if r == self.row_of_biases { self.keep_biases } else { self.keep };
-        let keep_end = if v + WIDTH == self.end_of_row { self.keep_end } else { keep };
-        for w in 0..WIDTH {
-            let gradient = sums[w].keep(self.mask[start + w]);
-            let keep = if w + 1 == WIDTH { keep_end } else { keep };
-            parameters[w] = self.rule.update(parameters[w], &mut slots[w], gradient, keep);
-        }
-    }
-
     #[inline(always)]
     fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
         &mut self,
         r: usize,
         v: usize,
-        sums: [[W; WIDTH]; HEIGHT],
+        mut sums: [[W; WIDTH]; HEIGHT],
     ) {
-        if !self.mask.is_empty() {
-            written_out!(HEIGHT, h, {
-                self.take(r + h, v, sums[h]);
-            });
-            return;
-        }
-        // Bounds are checked once for the tile: where they were for each row, there were more
-        // instructions for that than for the updates.
-        let start = r * self.blocks + v;
-        let places = start..start + (HEIGHT - 1) * self.blocks + WIDTH;
-        let parameters = self.parameters[places.clone()].as_mut_ptr();
-        let slots = self.slots[places].as_mut_ptr();
-        let end_of_row = v + WIDTH == self.end_of_row;
         // Read once: a compiler cannot know that what is stored is none of it.
-        let Self { rule, keep: keep_weights, keep_biases, blocks, row_of_biases, .. } = *self;
-        let keep_end = self.keep_end;
+        let Self { rule, keep: keep_weights, keep_biases, keep_end, .. } = *self;
+        let Self { blocks, row_of_biases, end_of_row, .. } = *self;
+        let start = r * blocks + v;
+        if !self.mask.is_empty() {
+            let masks = tile_rows::<_, HEIGHT, WIDTH>(self.mask, start, blocks);
+            written_out!(HEIGHT, h, {
+                for w in 0..WIDTH {
+                    sums[h][w] = sums[h][w].keep(masks[h][w]);
+                }
+            });
+        }
+        let parameters = tile_rows_mut::<_, HEIGHT, WIDTH>(self.parameters, start, blocks);
+        let slots = tile_rows_mut::<_, HEIGHT, WIDTH>(self.slots, start, blocks);
+        let ends = v + WIDTH == end_of_row;
         written_out!(HEIGHT, h, {
             let keep = if r + h == row_of_biases { keep_biases } else { keep_weights };
-            let keep_end = if end_of_row { keep_end } else { keep };
             for w in 0..WIDTH {
-                let place = h * blocks + w;
-                // SAFETY: one of the tile's places, the last of which is within both slices; each is
-                // visited once, and nothing else refers to either slice meanwhile.
-                #[allow(unsafe_code, reason = "kernel file")]
-                let (parameter, own) =
-                    unsafe { (&mut *parameters.add(place), &mut *slots.add(place)) };
-                let keep = if w + 1 == WIDTH { keep_end } else { keep };
+                let keep = if ends && w + 1 == WIDTH { keep_end } else { keep };
+                let (parameter, own) = (&mut parameters[h][w], &mut slots[h][w]);
                 *parameter = rule.update(*parameter, own, sums[h][w], keep);
             }
         });
