@@ -5,10 +5,11 @@
 use super::in_rows;
 use super::matrix::Matrix;
 use super::packed::{InRows, PackedLayer};
-use super::products::{Columns, Rows, Steps, Sums, product, tile_rows, tile_rows_mut, written_out};
+use super::products::{Columns, Rows, Steps, product};
 use super::rules::Rule;
 use super::simd::{Simd, Square, narrowed, narrowed_mut, numbers, prefetch_row};
 use super::single::{Batch, Desk, Single};
+use super::tiles::{Sums, tile_rows, tile_rows_mut, written_out};
 use super::turning::rows;
 use super::units::times_derivatives;
 use super::update::Update;

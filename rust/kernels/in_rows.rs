@@ -9,8 +9,9 @@
 //! layer's, by the layer before.
 
 use super::packed::PackedLayer;
-use super::products::{Columns, Rows, Sums, product, tile_rows, tile_rows_mut, written_out};
+use super::products::{Columns, Rows, product};
 use super::simd::{Simd, Square};
+use super::tiles::{Sums, tile_rows, tile_rows_mut, written_out};
 use super::units::times_derivatives;
 use crate::network::Activation;
 

@@ -10,10 +10,10 @@
 //! [`layout`] and [`blocks`] have the parameters and sums, [`zeros`] those of a first layer that passes
 //! over zeros, and [`ahead`] which inputs it hears; [`deferred`] has the updates that the next row makes,
 //! [`member_units`] what units give; [`steps`] are functions of all that, [`ways`] lists of them for each
-//! way of a row, and [`groups`] takes several groups through it. Of one member, [`products`] has the sums,
-//! [`matrix`], [`packed`] and [`packing`] the network laid out for them and its forward pass, [`single`]
-//! the way through a batch, [`backward`] the way back, [`in_rows`] both for layers whose units stand in
-//! rows, [`update`] the end, and [`window`] the rows, which [`turning`] makes columns of; [`outputs`] are
+//! way of a row, and [`groups`] takes several groups through it. Of one member, [`products`] and [`tiles`]
+//! have the sums, [`matrix`], [`packed`] and [`packing`] the network laid out for them and its forward pass,
+//! [`single`] the way through a batch, [`backward`] the way back, [`in_rows`] both for layers whose units stand
+//! in rows, [`update`] the end, and [`window`] the rows, which [`turning`] makes columns of; [`outputs`] are
 //! what a network gives for many rows. [`dispatch`] picks the instruction set, and [`machine`] knows what
 //! suits the processor.
 
@@ -41,6 +41,7 @@ mod single;
 mod singles;
 mod steps;
 mod subnormals;
+mod tiles;
 mod turning;
 mod units;
 mod update;

@@ -4,34 +4,19 @@
 //! sums stays in registers, and each step of the inner index multiplies a column of numbers, each
 //! broadcast, with a row of vectors. A tile is as large as the registers allow, so that a step's
 //! multiplications outnumber its loads: with 32 registers a tile of four vectors has 24 sums
-//! and ten loads, with 16 one of two has twelve and eight. Each sum is alone in its lane, from the first index to the last.
+//! and ten loads, with 16 one of two has twelve and eight. Each sum is alone in its lane, from the first
+//! index to the last. What a tile does is in `tiles`.
 
 use std::marker::PhantomData;
-use std::slice;
 
 use super::blocks::with_size;
 use super::simd::{Simd, Square, Work, anew, anew_mut, numbers, opaque};
+use super::tiles::{Sums, tile, tile_rows_mut, written_out};
 
 /// The most rows that a tile has.
 const MOST_ROWS: usize = 8;
 /// The most vectors that a tile has.
 const MOST_VECTORS: usize = 4;
-
-/// Does something for each of so many numbers, at most 16, written out: an array of vectors stays in
-/// registers only if no loop that the compiler leaves one goes over it.
-macro_rules! written_out {
-    ($count:expr, $number:ident, $body:block) => {
-        written_out!($count, $number, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
-    };
-    ($count:expr, $number:ident, $body:block, $($literal:literal)*) => {{
-        const { assert!($count <= 16) }
-        $({
-            let $number: usize = $literal;
-            if $number < $count $body
-        })*
-    }};
-}
-pub(super) use written_out;
 
 /// The left factor of a product. The number of row `r` at step `k` stands at `r + k · stride` if the
 /// `ROWS` are adjacent, else at `r · stride + k`: as a matter of type, since what the compiler knows of
@@ -48,8 +33,9 @@ pub(super) type Steps<'a> = Left<'a, false>;
 pub(super) type Rows<'a> = Left<'a, true>;
 
 impl<const ROWS: bool> Left<'_, ROWS> {
+    /// Where a row's number at a step stands.
     #[inline(always)]
-    fn place(self, r: usize, k: usize) -> usize {
+    pub(super) fn place(self, r: usize, k: usize) -> usize {
         if ROWS { r + k * self.stride } else { r * self.stride + k }
     }
 
@@ -63,7 +49,7 @@ impl<const ROWS: bool> Left<'_, ROWS> {
     /// derive each from the one before at every step; those additions compete with the
     /// multiplications.
     #[inline(always)]
-    fn offset(self, r: usize) -> usize {
+    pub(super) fn offset(self, r: usize) -> usize {
         if ROWS { r } else { opaque(r * self.stride) }
     }
 }
@@ -94,50 +80,6 @@ impl<'a> Columns<'a> {
     pub(super) fn vector<S: Simd>(self, column: usize, vector: usize) -> S {
         S::load(&self.numbers[column * self.step + vector * S::LANES..][..S::LANES])
     }
-}
-
-/// What the sums begin with, and what becomes of them.
-pub(super) trait Sums<S: Simd> {
-    /// What the sums of row `r` begin with, from vector `v` on.
-    #[inline(always)]
-    fn first<const WIDTH: usize>(&self, _r: usize, _v: usize) -> [S; WIDTH] {
-        [S::splat(0.0); WIDTH]
-    }
-    /// Takes the sums of a tile, from row `r` and vector `v` on.
-    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
-        &mut self,
-        r: usize,
-        v: usize,
-        sums: [[S; WIDTH]; HEIGHT],
-    );
-}
-
-/// The rows of a tile in a matrix, from a place on, with so many vectors from one to the next: checked once for
-/// all of them.
-#[inline(always)]
-pub(super) fn tile_rows<W, const HEIGHT: usize, const WIDTH: usize>(
-    matrix: &[W],
-    start: usize,
-    stride: usize,
-) -> [&[W; WIDTH]; HEIGHT] {
-    let first = matrix[start..start + (HEIGHT - 1) * stride + WIDTH].as_ptr();
-    // SAFETY: the last vector of the last row is in the matrix, and no row begins before the first.
-    #[allow(unsafe_code, reason = "kernel file")]
-    std::array::from_fn(|h| unsafe { &*first.add(h * stride).cast() })
-}
-
-/// The same, to be written.
-#[inline(always)]
-pub(super) fn tile_rows_mut<W, const HEIGHT: usize, const WIDTH: usize>(
-    matrix: &mut [W],
-    start: usize,
-    stride: usize,
-) -> [&mut [W; WIDTH]; HEIGHT] {
-    assert!(stride >= WIDTH);
-    let first = matrix[start..start + (HEIGHT - 1) * stride + WIDTH].as_mut_ptr();
-    // SAFETY: likewise, and no row reaches into the next.
-    #[allow(unsafe_code, reason = "kernel file")]
-    std::array::from_fn(|h| unsafe { &mut *first.add(h * stride).cast() })
 }
 
 /// `sums[r, v] = first(r, v) + Σ_k left[r, k] · right[v, k]`, in the order of k: `rows` rows, `steps`
@@ -247,11 +189,6 @@ const fn widest<S: Simd>(rows: usize) -> usize {
     }
 }
 
-/// How many steps of a tile are written out. A small tile's sums wait for each other, not for instructions.
-const fn at_once<S: Simd>(rows: usize, vectors: usize) -> usize {
-    if rows * vectors < 12 { 1 } else { S::STEPS }
-}
-
 /// How many of the rest one tile takes, so that the last two are of like size; as `layout::evenly`, but
 /// without its divisions.
 #[inline(always)]
@@ -263,74 +200,6 @@ fn part(rest: usize, most: usize) -> usize {
     } else {
         rest
     }
-}
-
-/// The sums of a tile's rows, from row `r` on, in its vectors, from vector `v` on.
-///
-/// # Safety
-/// `left` must have the tile's rows, and `right` its vectors, at each of the steps.
-#[allow(unsafe_code, reason = "kernel file")]
-#[inline(always)]
-unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, const ROWS: bool>(
-    left: Left<'_, ROWS>,
-    right: Columns<'_>,
-    (r, v): (usize, usize),
-    steps: usize,
-    sums: &mut impl Sums<S>,
-) {
-    let mut sum = [[S::splat(0.0); WIDTH]; HEIGHT];
-    for h in 0..HEIGHT {
-        sum[h] = sums.first(r + h, v);
-    }
-    let mut offsets = [0; HEIGHT];
-    for h in 1..HEIGHT {
-        offsets[h] = left.offset(h);
-    }
-    // Where a step's numbers and vectors stand, and how far it is to the next one's.
-    let mut place = (
-        left.numbers.as_ptr().wrapping_add(left.place(r, 0)),
-        right.numbers.as_ptr().wrapping_add(v * S::LANES),
-    );
-    let next = (left.place(0, 1), right.step);
-    for _ in 0..steps / const { at_once::<S>(HEIGHT, WIDTH) } {
-        written_out!(const { at_once::<S>(HEIGHT, WIDTH) }, _n, {
-            // SAFETY: the caller's promise.
-            unsafe { step(&mut place, next, &offsets, &mut sum) };
-        });
-    }
-    for _ in 0..steps % const { at_once::<S>(HEIGHT, WIDTH) } {
-        // SAFETY: the caller's promise.
-        unsafe { step(&mut place, next, &offsets, &mut sum) };
-    }
-    sums.take_tile(r, v, sum);
-}
-
-/// One step of a tile's sums, by the numbers and vectors at a place, from which it goes on to the next one.
-///
-/// # Safety
-/// They must be there: the vectors one behind the other, the numbers at these offsets.
-#[allow(unsafe_code, reason = "kernel file")]
-#[inline(always)]
-unsafe fn step<S: Simd, const HEIGHT: usize, const WIDTH: usize>(
-    (numbers, vectors): &mut (*const f32, *const f32),
-    next: (usize, usize),
-    offsets: &[usize; HEIGHT],
-    sum: &mut [[S; WIDTH]; HEIGHT],
-) {
-    let mut row = [S::splat(0.0); WIDTH];
-    for w in 0..WIDTH {
-        // SAFETY: the caller's promise.
-        row[w] = S::load(unsafe { slice::from_raw_parts(vectors.add(w * S::LANES), S::LANES) });
-    }
-    for h in 0..HEIGHT {
-        // SAFETY: the caller's promise.
-        let number = S::splat(unsafe { *numbers.add(offsets[h]) });
-        for w in 0..WIDTH {
-            sum[h][w] = number.mul_add(row[w], sum[h][w]);
-        }
-    }
-    // Behind the last step they lead nowhere.
-    (*numbers, *vectors) = (numbers.wrapping_add(next.0), vectors.wrapping_add(next.1));
 }
 
 /// Sums that are stored, `(rows, vectors)`.
@@ -381,7 +250,7 @@ mod tests {
             let most = if ONE { 1 } else { 10 };
             for (rows, vectors) in (1..=20).flat_map(|rows| (1..=most).map(move |v| (rows, v))) {
                 // Columns that begin beside a vector, with a gap behind each.
-                let (steps, step) = (1 + 4 * (rows % 2), vectors * W::LANES + 3);
+                let (steps, step) = (1 + (rows + vectors) % 9, vectors * W::LANES + 3);
                 let left = Self::some(rows * steps, 1);
                 let stride = if ROWS { rows } else { steps };
                 let right = Self::some(steps * step, 2);

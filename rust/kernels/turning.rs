@@ -1,7 +1,7 @@
 //! Numbers turned over, square by square: rows of a table into columns, and back.
 
-use super::products::written_out;
 use super::simd::{MOST_LANES, Simd, Square};
+use super::tiles::written_out;
 
 /// Turns rows of as many numbers each into columns: `to` is `(columns, vectors)`, and vector `vector`
 /// of each column gets its number from each of the rows in turn. There are at most `S::LANES` rows;

@@ -2,9 +2,9 @@
 
 use super::matrix::Matrix;
 use super::packed::PackedLayer;
-use super::products::{Sums, tile_rows, tile_rows_mut, written_out};
 use super::rules::Rule;
 use super::simd::Simd;
+use super::tiles::{Sums, tile_rows, tile_rows_mut, written_out};
 
 /// Nowhere.
 const NONE: usize = usize::MAX;
