@@ -176,7 +176,7 @@ struct Deltas<'a, S> {
 
 impl<S: Simd> Sums<S> for Deltas<'_, S> {
     #[inline(always)]
-    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
+    fn take<const HEIGHT: usize, const WIDTH: usize>(
         &mut self,
         r: usize,
         v: usize,

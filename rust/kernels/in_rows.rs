@@ -111,7 +111,7 @@ impl<W: Simd> Sums<W> for WeightedSums<'_, W> {
     }
 
     #[inline(always)]
-    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
+    fn take<const HEIGHT: usize, const WIDTH: usize>(
         &mut self,
         r: usize,
         v: usize,
@@ -142,7 +142,7 @@ struct DeltasInRows<'a, W> {
 
 impl<W: Simd> Sums<W> for DeltasInRows<'_, W> {
     #[inline(always)]
-    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
+    fn take<const HEIGHT: usize, const WIDTH: usize>(
         &mut self,
         r: usize,
         v: usize,

@@ -14,7 +14,7 @@ use super::simd::{Simd, Square, Work, anew, anew_mut, numbers, opaque};
 use super::tiles::{Sums, tile, tile_rows_mut, written_out};
 
 /// The most rows that a tile has.
-const MOST_ROWS: usize = 8;
+pub(super) const MOST_ROWS: usize = 8;
 /// The most vectors that a tile has.
 const MOST_VECTORS: usize = 4;
 
@@ -115,10 +115,14 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
     fn run(self) {
         let Self { left, right, shape: (rows, steps, vectors), sums, .. } = self;
         const { assert!(S::WIDE_TILE_ROWS <= 6 && S::TILE_ROWS <= MOST_ROWS) }
-        // What the unchecked reads below rest on.
+        // What the tiles' unchecked reads rest on.
+        assert!(rows > 0);
         let before = steps.saturating_sub(1);
-        assert!(rows > 0 && left.place(rows - 1, before) < left.numbers.len());
-        assert!(before * right.step + vectors * S::LANES <= right.numbers.len());
+        let (far, near) = if ROWS { (before, rows - 1) } else { (rows - 1, before) };
+        let last = reach(far, left.stride, near);
+        assert!(last.is_some_and(|last| last < left.numbers.len()));
+        let end = reach(before, right.step, vectors * S::LANES);
+        assert!(end.is_some_and(|end| end <= right.numbers.len()));
         assert!(!ONE || vectors == 1);
         let mut v = 0;
         // Wide tiles, which load least for each multiplication; vectors outside, rows inside, so that the
@@ -179,6 +183,12 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
     }
 }
 
+/// How far it is to the last of so many steps of a size, and on.
+#[inline(always)]
+fn reach(steps: usize, size: usize, more: usize) -> Option<usize> {
+    steps.checked_mul(size)?.checked_add(more)
+}
+
 /// The most vectors of a narrow tile of so many rows. A tile of few rows has few sums, each of which waits for
 /// its last addition, so that it is wider; where tiles are wide anyway, two or one are left at the most.
 const fn widest<S: Simd>(rows: usize) -> usize {
@@ -217,7 +227,7 @@ impl<S: Simd> Sums<S> for Stored<'_, S> {
     }
 
     #[inline(always)]
-    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
+    fn take<const HEIGHT: usize, const WIDTH: usize>(
         &mut self,
         r: usize,
         v: usize,
@@ -250,10 +260,11 @@ mod tests {
             let most = if ONE { 1 } else { 10 };
             for (rows, vectors) in (1..=20).flat_map(|rows| (1..=most).map(move |v| (rows, v))) {
                 // Columns that begin beside a vector, with a gap behind each.
-                let (steps, step) = (1 + (rows + vectors) % 9, vectors * W::LANES + 3);
-                let left = Self::some(rows * steps, 1);
-                let stride = if ROWS { rows } else { steps };
-                let right = Self::some(steps * step, 2);
+                let (steps, step) = ((rows + vectors) % 9, vectors * W::LANES + 3);
+                // A gap behind each column, or row, of the left factor as well.
+                let stride = if ROWS { rows } else { steps } + 2;
+                let left = Self::some(stride * if ROWS { steps.max(1) } else { rows }, 1);
+                let right = Self::some(steps.max(1) * step, 2);
                 let first = Self::some(rows, 3);
                 let mut to = zeros::<W>(rows * vectors);
                 product::<S, W, _, ONE, ROWS>(

@@ -1,12 +1,13 @@
 //! A tile of a product (see `products`): its sums, step by step, and the rows that they go to.
 //!
-//! Where registers are few, and so a tile's sums, four steps of the largest tiles are written out: a loop of one
-//! step is a seventh of instructions that count and add places, and of instructions there are enough to keep a
-//! processor from its multiplications while its core serves another thread as well.
+//! Where registers are few, and so a tile's sums, four steps of the largest tiles are written out: of the 24
+//! instructions of a step by itself four are the loop's, and a processor whose core serves another thread as well
+//! takes half as many at a time.
 
+use std::ops::Range;
 use std::{array, slice};
 
-use super::products::{Columns, Left};
+use super::products::{Columns, Left, MOST_ROWS};
 use super::simd::Simd;
 
 /// Does something for each of so many numbers, at most 16, written out: an array of vectors stays in
@@ -33,7 +34,7 @@ pub(super) trait Sums<S: Simd> {
         [S::splat(0.0); WIDTH]
     }
     /// Takes the sums of a tile, from row `r` and vector `v` on.
-    fn take_tile<const HEIGHT: usize, const WIDTH: usize>(
+    fn take<const HEIGHT: usize, const WIDTH: usize>(
         &mut self,
         r: usize,
         v: usize,
@@ -49,8 +50,8 @@ pub(super) fn tile_rows<W, const HEIGHT: usize, const WIDTH: usize>(
     start: usize,
     stride: usize,
 ) -> [&[W; WIDTH]; HEIGHT] {
-    assert!(stride <= matrix.len());
-    let first = matrix[start..start + (HEIGHT - 1) * stride + WIDTH].as_ptr();
+    let places = places::<W, HEIGHT, WIDTH>(matrix.len(), start, stride);
+    let first = matrix[places].as_ptr();
     // SAFETY: the last vector of the last row is in the matrix, and no row begins before the first.
     #[allow(unsafe_code, reason = "kernel file")]
     array::from_fn(|h| unsafe { &*first.add(h * stride).cast() })
@@ -63,20 +64,33 @@ pub(super) fn tile_rows_mut<W, const HEIGHT: usize, const WIDTH: usize>(
     start: usize,
     stride: usize,
 ) -> [&mut [W; WIDTH]; HEIGHT] {
-    assert!((WIDTH..=matrix.len()).contains(&stride));
-    let first = matrix[start..start + (HEIGHT - 1) * stride + WIDTH].as_mut_ptr();
+    assert!(stride >= WIDTH);
+    let places = places::<W, HEIGHT, WIDTH>(matrix.len(), start, stride);
+    let first = matrix[places].as_mut_ptr();
     // SAFETY: likewise, and no row reaches into the next.
     #[allow(unsafe_code, reason = "kernel file")]
     array::from_fn(|h| unsafe { &mut *first.add(h * stride).cast() })
 }
 
-/// The fewest sums of a tile some of whose steps are written out: where there are fewer it is sums that wait for
-/// each other.
+/// From a tile's first vector to its last, in a matrix of so many.
+#[inline(always)]
+fn places<W, const HEIGHT: usize, const WIDTH: usize>(
+    len: usize,
+    start: usize,
+    stride: usize,
+) -> Range<usize> {
+    // So few rows of a stride that the matrix has are fewer bytes than there are addresses: nothing wraps around.
+    const { assert!(0 < HEIGHT && HEIGHT <= MOST_ROWS && 2 * size_of::<W>() >= MOST_ROWS) }
+    assert!(stride <= len);
+    start..start + (HEIGHT - 1) * stride + WIDTH
+}
+
+/// The fewest sums of a tile some of whose steps are written out: of tiles with eight it gained nothing.
 const MANY_SUMS: usize = 12;
 
 /// How many steps of a tile are written out.
 const fn at_once<S: Simd>(rows: usize, vectors: usize) -> usize {
-    if rows * vectors < MANY_SUMS { 1 } else { S::STEPS }
+    if rows * vectors < MANY_SUMS { 1 } else { S::TILE_STEPS }
 }
 
 /// The sums of a tile's rows, from row `r` on, in its vectors, from vector `v` on.
@@ -107,7 +121,7 @@ pub(super) unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, cons
     );
     let next = (left.place(0, 1), right.step);
     for _ in 0..steps / const { at_once::<S>(HEIGHT, WIDTH) } {
-        written_out!(const { at_once::<S>(HEIGHT, WIDTH) }, _n, {
+        written_out!(const { at_once::<S>(HEIGHT, WIDTH) }, n, {
             // SAFETY: the caller's promise.
             unsafe { step(&mut place, next, &offsets, &mut sum) };
         });
@@ -116,7 +130,7 @@ pub(super) unsafe fn tile<S: Simd, const HEIGHT: usize, const WIDTH: usize, cons
         // SAFETY: the caller's promise.
         unsafe { step(&mut place, next, &offsets, &mut sum) };
     }
-    sums.take_tile(r, v, sum);
+    sums.take(r, v, sum);
 }
 
 /// One step of a tile's sums, by the numbers and vectors at a place, from which it goes on to the next one.
@@ -145,4 +159,43 @@ unsafe fn step<S: Simd, const HEIGHT: usize, const WIDTH: usize>(
     }
     // Behind the last step they lead nowhere.
     (*numbers, *vectors) = (numbers.wrapping_add(next.0), vectors.wrapping_add(next.1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tile_has_its_own_rows_alone() {
+        let mut matrix: Vec<u32> = (0..12).collect();
+        assert_eq!(tile_rows::<_, 3, 2>(&matrix, 1, 4), [&[1, 2], &[5, 6], &[9, 10]]);
+        for row in tile_rows_mut::<_, 2, 3>(&mut matrix, 5, 4) {
+            *row = [0; 3];
+        }
+        assert_eq!(matrix, [0, 1, 2, 3, 4, 0, 0, 0, 8, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_tile_that_is_not_in_its_matrix_is_refused() {
+        let refused = |work: fn(&mut [u32])| {
+            std::panic::catch_unwind(|| work(&mut [0; 12])).expect_err("a tile of other numbers");
+        };
+        refused(|matrix| {
+            tile_rows::<_, 3, 2>(matrix, 3, 4);
+        });
+        refused(|matrix| {
+            tile_rows_mut::<_, 3, 2>(matrix, 3, 4);
+        });
+        // Three rows of this stride are four numbers, where places begin anew.
+        refused(|matrix| {
+            tile_rows::<_, 3, 2>(matrix, 0, 1 << (usize::BITS - 1));
+        });
+        refused(|matrix| {
+            tile_rows::<_, 2, 2>(matrix, usize::MAX - 1, 1);
+        });
+        // Rows that reach into each other.
+        refused(|matrix| {
+            tile_rows_mut::<_, 2, 3>(matrix, 0, 2);
+        });
+    }
 }

@@ -35,9 +35,8 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Rows of a tile of three or four vectors: at most 6, and 0 where registers are too few, so that none but
     /// tiles of one to three rows are so wide.
     const WIDE_TILE_ROWS: usize;
-    /// Steps of a large tile that are written out, rather than left to a loop: where a tile has few sums, the loop
-    /// is a tenth of its instructions.
-    const STEPS: usize;
+    /// Steps of a large tile that are written out, rather than left to a loop.
+    const TILE_STEPS: usize;
     /// Inputs of a group's block, at the most 10: as many inputs and as many before them, or sums, stay in
     /// registers, but by AVX2, where some are read each time and it is faster all the same.
     const MOST_INPUTS: usize;

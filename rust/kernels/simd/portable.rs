@@ -32,7 +32,7 @@ unsafe impl Simd for Portable {
     // Too few registers for them, but tests of products run them on every machine. (The narrow ones that stand
     // for them are met by `tests/training.rs`.)
     const WIDE_TILE_ROWS: usize = if cfg!(test) { 6 } else { 0 };
-    const STEPS: usize = if cfg!(test) { 3 } else { 1 };
+    const TILE_STEPS: usize = if cfg!(test) { 3 } else { 1 };
     const MOST_INPUTS: usize = 8;
 
     #[inline(always)]

@@ -35,7 +35,7 @@ unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
     const TILE_ROWS: usize = 6;
     const WIDE_TILE_ROWS: usize = 0;
-    const STEPS: usize = 4;
+    const TILE_STEPS: usize = 4;
     const MOST_INPUTS: usize = 10;
 
     #[inline(always)]
@@ -184,7 +184,7 @@ unsafe impl Simd for Avx512 {
     const LANES: usize = 16;
     const TILE_ROWS: usize = 8;
     const WIDE_TILE_ROWS: usize = 6;
-    const STEPS: usize = 1;
+    const TILE_STEPS: usize = 1;
     const MOST_INPUTS: usize = 10;
 
     #[inline(always)]
