@@ -169,7 +169,8 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
                         }; 2 3 4);
                         v += width;
                     }
-                    while !ONE && v + 2 <= vectors {
+                    // Higher ones have one vector alone.
+                    while const { !ONE && HEIGHT <= S::TILE_ROWS } && v + 2 <= vectors {
                         tile::<S, HEIGHT, 2, ROWS>(left, right, (r, v), steps, sums);
                         v += 2;
                     }
