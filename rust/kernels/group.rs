@@ -64,8 +64,8 @@ pub(super) struct Group<'a, S, R, const SLOTS: usize> {
     pub(super) spare: Vec<S>,
     /// A layer's sums over the inputs of some of its blocks.
     pub(super) sums: Vec<S>,
-    /// For each unit the lanes whose members have it.
-    pub(super) present: Vec<u32>,
+    /// For each unit the lanes whose members have it: all bits of those are set, none of any other.
+    pub(super) present: Vec<S>,
     /// A row's targets, where more is asked of them than an output's error.
     targets: Vec<S>,
     /// Each member's sum of a batch's losses.
@@ -199,11 +199,15 @@ fn broadcast<S: Simd>(targets: &[f32], to: &mut [S]) {
     }
 }
 
-/// For each of so many units the lanes whose members have it.
-fn present(layers: &[Layer], units: usize) -> Vec<u32> {
-    let mut all = vec![u32::MAX; units];
+/// For each of so many units the lanes whose members have it, as masks.
+#[inline(always)]
+fn present<S: Simd>(layers: &[Layer], units: usize) -> Vec<S> {
+    let whole = S::splat(f32::from_bits(u32::MAX));
+    let mut all = vec![whole; units];
     for layer in layers {
-        all[layer.units..][..layer.present.len()].copy_from_slice(&layer.present);
+        for (mask, &lanes) in all[layer.units..].iter_mut().zip(&layer.present) {
+            *mask = whole.keep(lanes);
+        }
     }
     all
 }

@@ -25,7 +25,7 @@ impl<S: Simd, R, const SLOTS: usize, const TANH: bool, const COUNT: usize, const
         let (units, present) = (group.units.as_mut_ptr(), group.present.as_ptr());
         // SAFETY: the units, `(COUNT,)`, are among all, and shaped alike is who has them.
         let (units, present) = unsafe {
-            let present = &*present.add(place.units).cast::<[u32; COUNT]>();
+            let present = &*present.add(place.units).cast::<[S; COUNT]>();
             (&mut *units.add(place.units).cast::<[S; COUNT]>(), present)
         };
         sigmoids::<S, TANH, COUNT>(units, if SOME { Some(present) } else { None });
@@ -36,7 +36,7 @@ impl<S: Simd, R, const SLOTS: usize, const TANH: bool, const COUNT: usize, const
 #[inline(always)]
 fn sigmoids<S: Simd, const TANH: bool, const COUNT: usize>(
     units: &mut [S; COUNT],
-    present: Option<&[u32; COUNT]>,
+    present: Option<&[S; COUNT]>,
 ) {
     if TANH {
         tanh(units);
@@ -45,7 +45,7 @@ fn sigmoids<S: Simd, const TANH: bool, const COUNT: usize>(
     }
     if let Some(present) = present {
         for i in 0..COUNT {
-            units[i] = units[i].keep(present[i]);
+            units[i] = units[i].masked(present[i]);
         }
     }
 }
@@ -77,7 +77,7 @@ impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Absent 
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, _row: &Row<'_>) {
         let units = &mut group.units[place.units..][..place.outputs];
         for (unit, &present) in units.iter_mut().zip(&group.present[place.units..]) {
-            *unit = unit.keep(present);
+            *unit = unit.masked(present);
         }
     }
 }
@@ -241,12 +241,15 @@ mod tests {
         fn hold<S: Simd, const COUNT: usize>(self) {
             let ends = [0.0, 1e-40, 0.3, 1.0, 17.5, 43.4, 86.9, 87.0, 87.1, 88.8, 1e30];
             let ends = ends.into_iter().chain([f32::MAX, f32::INFINITY, f32::NAN]);
-            let present: [u32; COUNT] =
-                std::array::from_fn(|unit| [0x9c35, 0, 0xffff, 0x4e1a, 0x2b61, 0x8007][unit]);
+            let present = [0x9c35, 0, 0xffff, 0x4e1a, 0x2b61, 0x8007];
+            let mut masks = [S::splat(f32::from_bits(u32::MAX)); COUNT];
+            for (mask, lanes) in masks.iter_mut().zip(present) {
+                *mask = mask.keep(lanes);
+            }
             for x in ends.flat_map(|x| [x, -x]) {
                 let (mut all, mut some) = ([S::splat(x); COUNT], [S::splat(x); COUNT]);
                 sigmoids::<S, TANH, COUNT>(&mut all, None);
-                sigmoids::<S, TANH, COUNT>(&mut some, Some(&present));
+                sigmoids::<S, TANH, COUNT>(&mut some, Some(&masks));
                 let expected = self.0(x);
                 for (place, (value, of_some)) in
                     numbers(&all).iter().zip(numbers(&some)).enumerate()

@@ -176,10 +176,8 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
     fn activate<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
         let place = self.place();
         match (place.activation, !self.layer().present.is_empty()) {
-            (Activation::Sigmoid, false) => self.sigmoids::<I, false, false>(to),
-            (Activation::Sigmoid, true) => self.sigmoids::<I, false, true>(to),
-            (Activation::Tanh, false) => self.sigmoids::<I, true, false>(to),
-            (Activation::Tanh, true) => self.sigmoids::<I, true, true>(to),
+            (Activation::Sigmoid, _) => self.sigmoids::<I, false>(to),
+            (Activation::Tanh, _) => self.sigmoids::<I, true>(to),
             (Activation::Relu, false) => to.push(self.step::<I, Relu<false>>(place)),
             (Activation::Relu, true) => to.push(self.step::<I, Relu<true>>(place)),
             (Activation::Softmax, false) if place.outputs > 2 * UNITS => {
@@ -196,19 +194,20 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
     }
 
     /// As many at a time as go side by side.
-    fn sigmoids<I: Square, const TANH: bool, const SOME: bool>(
-        &self,
-        to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>,
-    ) {
-        let place = self.place();
+    fn sigmoids<I: Square, const TANH: bool>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
+        let (place, present) = (self.place(), &self.layer().present);
         let mut unit = 0;
         while unit < place.outputs {
             let count = evenly(place.outputs - unit, UNITS);
             let place = Place { units: place.units + unit, outputs: count, ..place };
-            with_size!(count, COUNT => {
-                to.push(self.step::<I, Sigmoids<TANH, COUNT, SOME>>(place));
-            }; 1 2 3 4 5 6);
             unit += count;
+            // Every member has the first units; whoever lacks one lacks those after it.
+            let some = !present.is_empty() && present[unit - 1] != present[0];
+            with_size!(count, COUNT => to.push(if some {
+                self.step::<I, Sigmoids<TANH, COUNT, true>>(place)
+            } else {
+                self.step::<I, Sigmoids<TANH, COUNT, false>>(place)
+            }); 1 2 3 4 5 6);
         }
     }
 

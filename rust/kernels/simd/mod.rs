@@ -69,6 +69,8 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     fn power_of_two(self) -> Self;
     /// The number where the lane's bit is set, else 0.
     fn keep(self, bits: u32) -> Self;
+    /// The number where all bits of the mask's lane are set, 0 where none is.
+    fn masked(self, mask: Self) -> Self;
 }
 
 /// A vector as kernels are handed it by [`super::dispatch`]: with halves, squares of numbers that can be

@@ -112,6 +112,11 @@ unsafe impl Simd for Portable {
     fn keep(self, bits: u32) -> Self {
         lane_by_lane!(L => f32::from_bits(self.0[L].to_bits() & 0_u32.wrapping_sub(bits >> L & 1)))
     }
+
+    #[inline(always)]
+    fn masked(self, mask: Self) -> Self {
+        lane_by_lane!(L => f32::from_bits(self.0[L].to_bits() & mask.0[L].to_bits()))
+    }
 }
 
 impl Square for Portable {

@@ -14,7 +14,7 @@ use std::arch::x86_64::{
     _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_epi32,
     _mm256_set1_ps, _mm256_setr_epi32, _mm256_slli_epi32, _mm256_sqrt_ps, _mm256_sub_ps,
     _mm256_unpackhi_pd, _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps, _mm256_xor_ps,
-    _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_add_ps, _mm512_and_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_cmp_ps_mask, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps,
     _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_epi32,
     _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_sqrt_ps,
@@ -123,6 +123,11 @@ unsafe impl Simd for Avx2 {
             let set = _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, own));
             Self(_mm256_and_ps(self.0, set))
         }
+    }
+
+    #[inline(always)]
+    fn masked(self, mask: Self) -> Self {
+        Self(unsafe { _mm256_and_ps(self.0, mask.0) })
     }
 }
 
@@ -266,6 +271,11 @@ unsafe impl Simd for Avx512 {
     #[inline(always)]
     fn keep(self, bits: u32) -> Self {
         Self(unsafe { _mm512_maskz_mov_ps(bits as u16, self.0) })
+    }
+
+    #[inline(always)]
+    fn masked(self, mask: Self) -> Self {
+        Self(unsafe { _mm512_and_ps(self.0, mask.0) })
     }
 }
 
