@@ -253,7 +253,9 @@ impl<
                 }
             }
             if !FIRST_LAYER {
-                times_derivatives(place.before, &x, &mut total);
+                // Read once more, since there are no registers to keep it in.
+                let heard = &*units.add(place.heard).cast::<[S; WIDTH]>();
+                times_derivatives(place.before, heard, &mut total);
                 let to = if deferred { spare } else { units };
                 to.add(place.heard).cast::<[S; WIDTH]>().write(total);
             }

@@ -58,7 +58,13 @@ impl<
             let (block, biases) = (cells.add(place.block), cells.add(place.biases));
             let own = units.add(place.units);
             let to = if place.last_block { own } else { sums };
-            let x_before = heard::<S, WIDTH, FIRST_LAYER>(units_before, row.inputs_before, place);
+            // Units of the row before are read where they are used, which takes no instruction of its own: in
+            // registers there is no room for them.
+            let inputs_before = if FIRST_LAYER {
+                heard::<S, WIDTH, FIRST_LAYER>(units_before, row.inputs_before, place)
+            } else {
+                [S::splat(0.0); WIDTH]
+            };
             let x = heard::<S, WIDTH, FIRST_LAYER>(units, row.inputs, place);
             for j in 0..place.outputs {
                 let delta = own.add(j).read();
@@ -72,7 +78,12 @@ impl<
                 };
                 for i in 0..WIDTH {
                     let cell = &mut *block.add(j * WIDTH + i);
-                    let change = x_before[i].mul(delta);
+                    let x_before = if FIRST_LAYER {
+                        inputs_before[i]
+                    } else {
+                        units_before.add(place.heard + i).read()
+                    };
+                    let change = x_before.mul(delta);
                     cell.value = rule.update(cell.value, &mut cell.slots, change, keep.0);
                     total = x[i].mul_add(cell.value, total);
                 }
