@@ -185,7 +185,7 @@ impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const UPDATE: bool, const P
             }
             // SAFETY: as the caller has promised.
             let cell = unsafe { &mut *self.cells.add(place) };
-            cell.value = self.rule.update(cell.value, &mut cell.slots, change, keep);
+            self.rule.update(&mut cell.value, &mut cell.slots, change, keep);
         }
     }
 }

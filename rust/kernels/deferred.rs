@@ -71,7 +71,7 @@ impl<
                 let mut total = if FIRST {
                     // A bias's gradient is its delta, which `blocks` multiplies by 1.
                     let bias = &mut *biases.add(j);
-                    bias.value = rule.update(bias.value, &mut bias.slots, delta, keep.1);
+                    rule.update(&mut bias.value, &mut bias.slots, delta, keep.1);
                     bias.value
                 } else {
                     sums.add(j).read()
@@ -84,7 +84,7 @@ impl<
                         units_before.add(place.heard + i).read()
                     };
                     let change = x_before.mul(delta);
-                    cell.value = rule.update(cell.value, &mut cell.slots, change, keep.0);
+                    rule.update(&mut cell.value, &mut cell.slots, change, keep.0);
                     total = x[i].mul_add(cell.value, total);
                 }
                 to.add(j).write(total);

@@ -29,8 +29,8 @@ pub(crate) trait Rule<S: Simd, const SLOTS: usize>: Copy {
     fn factor(members: &[Rates], rows: f64) -> S;
     /// Gets ready for a step, which is that many steps past what the members have made before.
     fn begin_step(&mut self, members: &[Rates], step: u64);
-    /// A parameter after a step; `keep` is what remains of it after decay.
-    fn update(&self, parameter: S, slots: &mut [S; SLOTS], gradient: S, keep: S) -> S;
+    /// Takes a parameter one step on; `keep` is what remains of it after decay.
+    fn update(&self, parameter: &mut S, slots: &mut [S; SLOTS], gradient: S, keep: S);
 }
 
 /// One number for each lane: that of the only member, or each member's own and zeros after the last.
@@ -69,9 +69,10 @@ impl<S: Simd> Rule<S, 1> for Sgd<S> {
     fn begin_step(&mut self, _members: &[Rates], _step: u64) {}
 
     #[inline(always)]
-    fn update(&self, w: S, [velocity]: &mut [S; 1], change: S, keep: S) -> S {
+    fn update(&self, w: &mut S, [velocity]: &mut [S; 1], change: S, keep: S) {
         *velocity = self.momentum.mul_add(*velocity, change);
-        keep.mul_add(w, *velocity)
+        // Read after that has been written, so that the multiply-add reads it itself.
+        *w = keep.mul_add(*w, *velocity);
     }
 }
 
@@ -121,11 +122,11 @@ impl<S: Simd> Rule<S, 2> for Adam<S> {
     }
 
     #[inline(always)]
-    fn update(&self, w: S, [mean, square]: &mut [S; 2], slope: S, keep: S) -> S {
+    fn update(&self, w: &mut S, [mean, square]: &mut [S; 2], slope: S, keep: S) {
         let (rest_1, rest_2) = (S::splat((1.0 - BETA_1) as f32), S::splat((1.0 - BETA_2) as f32));
         *mean = S::splat(BETA_1 as f32).mul_add(*mean, rest_1.mul(slope));
         *square = S::splat(BETA_2 as f32).mul_add(*square, rest_2.mul(slope.mul(slope)));
         let spread = square.sqrt().mul_add(self.unbias, S::splat(EPSILON));
-        keep.mul_add(w, self.rate.mul(mean.div(spread)).neg())
+        *w = keep.mul_add(*w, self.rate.mul(mean.div(spread)).neg());
     }
 }

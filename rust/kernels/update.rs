@@ -89,7 +89,7 @@ impl<W: Simd, R: Rule<W, SLOTS>, const SLOTS: usize> Sums<W> for Update<'_, W, R
             for w in 0..WIDTH {
                 let keep = if ends && w + 1 == WIDTH { keep_end } else { keep };
                 let (parameter, own) = (&mut parameters[h][w], &mut slots[h][w]);
-                *parameter = rule.update(*parameter, own, sums[h][w], keep);
+                rule.update(parameter, own, sums[h][w], keep);
             }
         });
     }

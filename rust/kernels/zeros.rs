@@ -136,18 +136,18 @@ unsafe fn update_tile<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDT
             let x = S::splat(one.x);
             for j in 0..WIDTH {
                 let Cell { value, slots } = &mut own[j];
-                *value = rule.update(*value, slots, x.mul(deltas.add(j).read()), keep.0);
+                rule.update(value, slots, x.mul(deltas.add(j).read()), keep.0);
             }
             for _ in 0..one.rest {
                 for Cell { value, slots } in &mut own {
-                    *value = rule.update(*value, slots, zero, keep.0);
+                    rule.update(value, slots, zero, keep.0);
                 }
             }
             cells.write(own);
         }
         for j in 0..WIDTH {
             let bias = &mut *cells.add(place.biases + tile.output + j);
-            bias.value = rule.update(bias.value, &mut bias.slots, deltas.add(j).read(), keep.1);
+            rule.update(&mut bias.value, &mut bias.slots, deltas.add(j).read(), keep.1);
         }
     }
 }
