@@ -22,8 +22,9 @@ pub(crate) struct Place {
     /// The first of what a block hears, `(width,)`: of the first layer's among the row's inputs, else among the
     /// units.
     pub(super) heard: usize,
-    /// The first of the layer's units, or of those of them that the step is about, `(outputs,)`.
+    /// The first of the layer's units, `(outputs,)`, or of those of them that the step is about.
     pub(super) units: usize,
+    /// The layer's outputs, or those of them that the step is about.
     pub(super) outputs: usize,
     pub(super) activation: Activation,
     /// What gave what the layer hears.

@@ -136,6 +136,21 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         })
     }
 
+    /// Of a layer that passes over zeros, the outputs that go side by side, and how many they are: as many as stay
+    /// in registers, each with its weight and what the rule remembers, in tiles of like width.
+    fn tiles(&self) -> Vec<(Place, usize)> {
+        let place = self.place();
+        let (mut tiles, mut output) = (Vec::new(), 0);
+        while output < place.outputs {
+            let width = evenly(place.outputs - output, S::TILE_ROWS);
+            let [block, biases, units] = [place.block, place.biases, place.units];
+            let [block, biases, units] = [block, biases, units].map(|first| first + output);
+            tiles.push((Place { block, biases, units, ..place }, width));
+            output += width;
+        }
+        tiles
+    }
+
     /// Whether a block is the first of the layer's, and that the network's first.
     fn firsts(&self, place: Place) -> (bool, bool) {
         (place.heard == self.layer().heard, self.layer == 0)
@@ -156,7 +171,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
 
     fn sums<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
         if self.sparse() {
-            to.push(self.step::<I, SumsOfHeard>(self.place()));
+            for (place, width) in self.tiles() {
+                with_size!(width, WIDTH => to.push(self.step::<I, SumsOfHeard<WIDTH>>(place)));
+            }
             return;
         }
         for (place, width) in self.blocks() {
@@ -233,7 +250,9 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
             return;
         }
         if self.sparse() {
-            to.push(self.step::<I, UpdateHeard>(self.place()));
+            for (place, width) in self.tiles() {
+                with_size!(width, WIDTH => to.push(self.step::<I, UpdateHeard<WIDTH>>(place)));
+            }
             return;
         }
         for (place, width) in self.blocks() {

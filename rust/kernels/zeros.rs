@@ -14,140 +14,79 @@
 //!
 //! Weights stand as in blocks of one input: `(inputs, outputs)`.
 
-use super::blocks::{Cell, deltas, with_size};
+use super::blocks::{Cell, deltas};
 use super::group::Group;
-use super::layout::evenly;
 use super::rules::Rule;
 use super::simd::Simd;
 use super::steps::{Place, Routine, Row};
 
-/// Some of a first layer's outputs, side by side.
-#[derive(Clone, Copy)]
-struct Tile {
-    /// The first of them.
-    output: usize,
-    /// How many the layer has.
-    outputs: usize,
-}
-
-impl Tile {
-    /// How many outputs the tile has, none past the last: as many as stay in registers, each with
-    /// its weight and what the rule remembers, and tiles of like width.
-    #[inline(always)]
-    fn width<S: Simd>(self) -> usize {
-        evenly(self.outputs - self.output, S::TILE_ROWS)
-    }
-}
-
-/// A layer's sums over the inputs heard: `sums[j] = biases[j] + Σ_i x[i] · weights[i, j]`, in the order of i.
-pub(super) struct SumsOfHeard;
+/// A layer's sums over the inputs heard, `WIDTH` of its outputs from a place on, side by side:
+/// `sums[j] = biases[j] + Σ_i x[i] · weights[i, j]`, in the order of i.
+pub(super) struct SumsOfHeard<const WIDTH: usize>;
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>>
-    for SumsOfHeard
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDTH: usize>
+    Routine<Group<'_, S, R, SLOTS>> for SumsOfHeard<WIDTH>
 {
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
-        let mut tile = Tile { output: 0, outputs: place.outputs };
-        while tile.width::<S>() > 0 {
-            // SAFETY: as the caller has promised; the tile ends with the outputs.
-            with_size!(tile.width::<S>(), WIDTH => unsafe {
-                add_tile::<S, R, SLOTS, WIDTH>(group, place, row, tile);
-            });
-            tile.output += tile.width::<S>();
-        }
-    }
-}
-
-/// [`SumsOfHeard`] for one tile.
-///
-/// # Safety
-/// As there; the tile is within the outputs.
-#[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-#[inline(always)]
-unsafe fn add_tile<S: Simd, R, const SLOTS: usize, const WIDTH: usize>(
-    group: &mut Group<'_, S, R, SLOTS>,
-    place: &Place,
-    row: &Row<'_>,
-    tile: Tile,
-) {
-    let (cells, units) = (group.cells.as_ptr(), group.units.as_mut_ptr());
-    // SAFETY: the weights are among the cells, `(inputs, outputs)`, where inputs are the table's, as the rows
-    // hear; the biases are among them, `(outputs,)`, the layer's units, `(outputs,)`, among the units.
-    unsafe {
-        let mut total = [S::splat(0.0); WIDTH];
-        for j in 0..WIDTH {
-            total[j] = (*cells.add(place.biases + tile.output + j)).value;
-        }
-        for one in row.heard {
-            let x = S::splat(one.x);
-            let weights = cells.add(place.block + one.input as usize * tile.outputs + tile.output);
+        let (cells, units) = (group.cells.as_ptr(), group.units.as_mut_ptr());
+        // SAFETY: the weights are among the cells, `(inputs, outputs)`, where inputs are the table's, as the rows
+        // hear; the biases are among them, the layer's units among the units, `(outputs,)`, and of each there are
+        // `WIDTH` from the place on.
+        unsafe {
+            let mut total = [S::splat(0.0); WIDTH];
             for j in 0..WIDTH {
-                total[j] = x.mul_add((*weights.add(j)).value, total[j]);
+                total[j] = (*cells.add(place.biases + j)).value;
             }
+            for one in row.heard {
+                let x = S::splat(one.x);
+                let weights = cells.add(place.block + one.input as usize * place.outputs);
+                for j in 0..WIDTH {
+                    total[j] = x.mul_add((*weights.add(j)).value, total[j]);
+                }
+            }
+            units.add(place.units).cast::<[S; WIDTH]>().write(total);
         }
-        units.add(place.units + tile.output).cast::<[S; WIDTH]>().write(total);
     }
 }
 
 /// Updates the weights of the inputs that a row hears, then as often as the rows after it do without
-/// them, and the biases once. The rule's update must be the same at every step, and no weight masked.
-pub(super) struct UpdateHeard;
+/// them, and the biases once: those of `WIDTH` outputs, as above, whose weights and what the rule remembers stay
+/// in registers. The rule's update must be the same at every step, and no weight masked.
+pub(super) struct UpdateHeard<const WIDTH: usize>;
 
 #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>>
-    for UpdateHeard
+impl<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDTH: usize>
+    Routine<Group<'_, S, R, SLOTS>> for UpdateHeard<WIDTH>
 {
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
-        let mut tile = Tile { output: 0, outputs: place.outputs };
-        while tile.width::<S>() > 0 {
-            // SAFETY: as the caller has promised; the tile ends with the outputs.
-            with_size!(tile.width::<S>(), WIDTH => unsafe {
-                update_tile::<S, R, SLOTS, WIDTH>(group, place, row, tile);
-            });
-            tile.output += tile.width::<S>();
-        }
-    }
-}
-
-/// [`UpdateHeard`] for one tile.
-///
-/// # Safety
-/// As there; the tile is within the outputs.
-#[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
-#[inline(always)]
-unsafe fn update_tile<S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const WIDTH: usize>(
-    group: &mut Group<'_, S, R, SLOTS>,
-    place: &Place,
-    row: &Row<'_>,
-    tile: Tile,
-) {
-    let deltas = deltas(group, place, false).wrapping_add(tile.output);
-    let (cells, rule, keep, zero) =
-        (group.cells.as_mut_ptr(), group.rule, group.keep, S::splat(0.0));
-    // SAFETY: the weights are among the cells, `(inputs, outputs)`, where inputs are the table's, as the rows
-    // hear; the biases are among them, `(outputs,)`, the layer's deltas, `(outputs,)`, among all.
-    unsafe {
-        for one in row.heard {
-            let start = place.block + one.input as usize * tile.outputs + tile.output;
-            let cells = cells.add(start).cast::<[Cell<S, SLOTS>; WIDTH]>();
-            let mut own = cells.read();
-            let x = S::splat(one.x);
-            for j in 0..WIDTH {
-                let Cell { value, slots } = &mut own[j];
-                rule.update(value, slots, x.mul(deltas.add(j).read()), keep.0);
-            }
-            for _ in 0..one.rest {
-                for Cell { value, slots } in &mut own {
-                    rule.update(value, slots, zero, keep.0);
+        let deltas = deltas(group, place, false);
+        let (cells, rule, keep, zero) =
+            (group.cells.as_mut_ptr(), group.rule, group.keep, S::splat(0.0));
+        // SAFETY: likewise, with the layer's deltas, `(outputs,)`, among all.
+        unsafe {
+            for one in row.heard {
+                let start = place.block + one.input as usize * place.outputs;
+                let cells = cells.add(start).cast::<[Cell<S, SLOTS>; WIDTH]>();
+                let mut own = cells.read();
+                let x = S::splat(one.x);
+                for j in 0..WIDTH {
+                    let Cell { value, slots } = &mut own[j];
+                    rule.update(value, slots, x.mul(deltas.add(j).read()), keep.0);
                 }
+                for _ in 0..one.rest {
+                    for Cell { value, slots } in &mut own {
+                        rule.update(value, slots, zero, keep.0);
+                    }
+                }
+                cells.write(own);
             }
-            cells.write(own);
-        }
-        for j in 0..WIDTH {
-            let bias = &mut *cells.add(place.biases + tile.output + j);
-            rule.update(&mut bias.value, &mut bias.slots, deltas.add(j).read(), keep.1);
+            for j in 0..WIDTH {
+                let bias = &mut *cells.add(place.biases + j);
+                rule.update(&mut bias.value, &mut bias.slots, deltas.add(j).read(), keep.1);
+            }
         }
     }
 }
