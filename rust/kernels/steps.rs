@@ -64,9 +64,17 @@ pub(crate) trait Routine<G> {
 
 /// One step through one of several groups.
 pub(super) struct Step<G> {
-    pub(super) group: usize,
-    pub(super) run: Run<G>,
-    pub(super) place: Place,
+    /// Which of them, in bytes from the first.
+    group: usize,
+    run: Run<G>,
+    place: Place,
+}
+
+impl<G> Step<G> {
+    /// Through the group in this place.
+    pub(super) fn new(group: usize, run: Run<G>, place: Place) -> Self {
+        Self { group: group * size_of::<G>(), run, place }
+    }
 }
 
 /// A row's way through several groups in step, layer by layer: while one waits for its exponentials there are
@@ -83,12 +91,12 @@ impl<G> Way<G> {
     #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
     #[inline(never)]
     pub(super) unsafe fn take(&self, groups: &mut [G], row: &Row<'_>) {
+        let first = groups.as_mut_ptr();
         for step in &self.0 {
-            let group = &mut groups[step.group];
-            // SAFETY: `ways` has made the step for this group, from its layers, and kernels run where the
-            // processor has the instructions that the function is compiled with.
+            // SAFETY: `ways` has made the step for this group, one of those, from its layers, and kernels run
+            // where the processor has the instructions that the function is compiled with.
             unsafe {
-                (step.run)(group, &step.place, row);
+                (step.run)(&mut *first.byte_add(step.group), &step.place, row);
             }
         }
     }

@@ -166,7 +166,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         &self,
         place: Place,
     ) -> Step<Group<'a, S, R, SLOTS>> {
-        Step { group: self.index, run: I::compiled::<T, _>(), place }
+        Step::new(self.index, I::compiled::<T, _>(), place)
     }
 
     fn sums<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
