@@ -28,7 +28,9 @@
 use super::ahead::Nonzeros;
 use super::blocks::Cell;
 use super::layout::{Layer, layers, places};
-use super::loss::{output_gradient, row_losses};
+use super::loss::{Pairs, row_losses};
+use super::output_gradient::{Asked, output_gradient};
+use super::products::Columns;
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
 use super::steps::{Place, Routine, Row};
@@ -220,9 +222,10 @@ impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Losses 
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
         broadcast(row.targets, &mut group.targets);
-        let (outputs, members) = (&group.units[place.units..], group.losses.len());
-        let objective = group.dataset.objective();
-        let losses = row_losses(objective, outputs, &group.targets, (0, 1), members);
+        let outputs = &group.units[place.units..][..place.outputs];
+        let targets = Columns::of(&group.targets, 1);
+        let pairs = Pairs { outputs, targets, vector: 0, vectors: 1 };
+        let losses = row_losses(group.dataset.objective(), pairs, group.losses.len());
         for (sum, loss) in group.losses.iter_mut().zip(losses) {
             *sum += f64::from(row.weight) * loss;
         }
@@ -265,12 +268,17 @@ impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for OutputG
     #[inline(always)]
     unsafe fn run(group: &mut Group<'_, S, R, SLOTS>, place: &Place, row: &Row<'_>) {
         broadcast(row.targets, &mut group.targets);
+        let own = place.units..place.units + place.outputs;
         output_gradient(
             group.dataset.objective(),
-            &group.units[place.units..],
-            &group.targets,
-            &[group.factor.1.mul(S::splat(row.weight))],
-            &mut group.spare[place.units..],
+            Asked {
+                targets: Columns::of(&group.targets, 1),
+                weights: Columns::of(&[S::splat(row.weight)], 1),
+                factor: group.factor.1,
+            },
+            &group.units[own.clone()],
+            &mut group.spare[own],
+            1,
         );
     }
 }

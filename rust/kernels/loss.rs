@@ -1,125 +1,96 @@
-//! Losses of one row, and their derivatives by the output layer's weighted sums.
+//! Losses of rows.
 
+use std::iter::Enumerate;
 use std::slice::from_ref;
 
+use super::output_gradient::Places;
+use super::products::Columns;
 use super::simd::{MOST_LANES, Simd, numbers};
-use super::units::times_derivatives;
 use crate::dataset::{Loss, Objective};
 use crate::math::{ln, ln_of_normal};
 use crate::network::Activation;
 
-/// Whether the loss's derivative by an output's weighted sum is that output less its target: for both pairs of
-/// the cross-entropy the derivatives cancel.
-pub(super) fn gradient_is_error(objective: &Objective) -> bool {
-    objective.loss == Loss::CrossEntropy || objective.output == Activation::Identity
-}
-
-/// The loss's derivative by the output layer's weighted sums, times `scales`: outputs, targets and
-/// deltas are `(outputs, vectors)`, scales `(vectors,)`.
-#[inline(always)]
-pub(super) fn output_gradient<S: Simd>(
-    objective: &Objective,
-    outputs: &[S],
-    targets: &[S],
-    scales: &[S],
-    deltas: &mut [S],
-) {
-    for (delta, (output, &target)) in deltas.iter_mut().zip(outputs.iter().zip(targets)) {
-        *delta = output.sub(target);
-    }
-    if !gradient_is_error(objective) && objective.output == Activation::Softmax {
-        return times_jacobian(outputs, scales, deltas);
-    }
-    for unit in deltas.chunks_exact_mut(scales.len()) {
-        for (delta, &scale) in unit.iter_mut().zip(scales) {
-            *delta = scale.mul(*delta);
-        }
-    }
-    if !gradient_is_error(objective) {
-        times_derivatives(objective.output, outputs, deltas);
-    }
-}
-
-/// Takes errors, `(outputs, vectors)`, back through a softmax, each of whose outputs depends on every
-/// weighted sum, and multiplies them by `scales`, `(vectors,)`.
-#[inline(always)]
-fn times_jacobian<S: Simd>(outputs: &[S], scales: &[S], deltas: &mut [S]) {
-    let vectors = scales.len();
-    for (vector, &scale) in scales.iter().enumerate() {
-        let mut mean = S::splat(0.0);
-        for place in (vector..outputs.len()).step_by(vectors) {
-            mean = deltas[place].mul_add(outputs[place], mean);
-        }
-        for place in (vector..outputs.len()).step_by(vectors) {
-            let error = deltas[place].sub(mean);
-            deltas[place] = scale.mul(error).mul(outputs[place]);
-        }
-    }
-}
-
 /// The losses of the rows, or members, in the first `count` lanes of a vector, each by [`row_loss`] to
-/// the bit; outputs and targets are `(outputs, vectors)`.
+/// the bit.
 #[inline(always)]
 pub(super) fn row_losses<S: Simd>(
     objective: &Objective,
-    outputs: &[S],
-    targets: &[S],
-    (vector, vectors): (usize, usize),
+    pairs: Pairs<'_, S>,
     count: usize,
 ) -> [f64; MOST_LANES] {
-    let pairs = Pairs { outputs: &outputs[vector..], targets: &targets[vector..], vectors };
     if objective.loss == Loss::SquaredError {
-        squared_errors(pairs)
-    } else if whole_classes(objective, targets, (vector, vectors), count) {
+        widened(squared_errors(pairs))
+    } else if whole_classes::<S>(objective, pairs.targets, pairs.vector, pairs.count(), count) {
         log_losses(pairs, objective.output == Activation::Softmax)
     } else {
         let mut losses = [0.0; MOST_LANES];
         for (lane, loss) in losses.iter_mut().enumerate().take(count) {
-            let output = pairs.each().map(|(output, _)| numbers(from_ref(output))[lane]);
-            let target = pairs.each().map(|(_, target)| numbers(from_ref(target))[lane]);
-            *loss = row_loss(objective.loss, objective.output, output, target);
+            let outputs = pairs.places().map(|(_, place)| numbers(&pairs.outputs[place..])[lane]);
+            let first = pairs.vector * S::LANES + lane;
+            let targets = pairs.places().map(|(unit, _)| pairs.targets.number(unit, first));
+            *loss = row_loss(objective.loss, objective.output, outputs, targets);
         }
         losses
     }
 }
 
-/// Outputs and targets, the first of each column of so many vectors being meant.
+/// What the rows in a vector's lanes are given, and what they ask for.
 #[derive(Clone, Copy)]
-struct Pairs<'a, S> {
-    outputs: &'a [S],
-    targets: &'a [S],
-    vectors: usize,
+pub(super) struct Pairs<'a, S> {
+    /// `(outputs, vectors)`.
+    pub(super) outputs: &'a [S],
+    /// A column for each output.
+    pub(super) targets: Columns<'a>,
+    pub(super) vector: usize,
+    pub(super) vectors: usize,
 }
 
-impl<'a, S> Pairs<'a, S> {
+impl<S: Simd> Pairs<'_, S> {
+    /// Each output's number, and where it stands.
     #[inline(always)]
-    fn each(self) -> impl Iterator<Item = (&'a S, &'a S)> {
-        let targets = self.targets.iter().step_by(self.vectors);
-        self.outputs.iter().step_by(self.vectors).zip(targets)
+    fn places(self) -> Enumerate<Places> {
+        let Self { outputs, vector, vectors, .. } = self;
+        Places { vector, vectors, end: outputs.len() }.enumerate()
+    }
+
+    /// An output with its target.
+    #[inline(always)]
+    fn pair(self, (unit, place): (usize, usize)) -> (S, S) {
+        (self.outputs[place], self.targets.vector(unit, self.vector))
+    }
+
+    /// How many they are.
+    #[inline(always)]
+    fn count(self) -> usize {
+        self.outputs.len() / self.vectors
     }
 }
 
+/// Half of the squared errors' sums.
 #[inline(always)]
-fn squared_errors<S: Simd>(pairs: Pairs<'_, S>) -> [f64; MOST_LANES] {
+fn squared_errors<S: Simd>(pairs: Pairs<'_, S>) -> S {
     let mut sum = S::splat(0.0);
-    for (&output, &target) in pairs.each() {
+    for place in pairs.places() {
+        let (output, target) = pairs.pair(place);
         let error = target.sub(output);
         sum = error.mul_add(error, sum);
     }
-    widened(sum.mul(S::splat(0.5)))
+    sum.mul(S::splat(0.5))
 }
 
 /// Whether the targets of the rows in the first `count` lanes of a vector are 0 or 1 each, and with softmax
-/// just one of a row's is 1; targets are `(outputs, vectors)`.
+/// just one of a row's is 1; targets are a column for each of so many outputs.
 #[inline(always)]
-pub(super) fn whole_classes<S: Simd>(
+fn whole_classes<S: Simd>(
     objective: &Objective,
-    targets: &[S],
-    (vector, vectors): (usize, usize),
+    targets: Columns<'_>,
+    vector: usize,
+    outputs: usize,
     count: usize,
 ) -> bool {
     let (mut total, mut most) = (S::splat(0.0), S::splat(0.0));
-    for &target in targets[vector..].iter().step_by(vectors) {
+    for unit in 0..outputs {
+        let target: S = targets.vector(unit, vector);
         total = total.add(target);
         // Zero for 0 and 1 alone.
         let part = target.mul(target).sub(target);
@@ -140,12 +111,15 @@ pub(super) fn whole_classes<S: Simd>(
 fn log_losses<S: Simd>(pairs: Pairs<'_, S>, softmax: bool) -> [f64; MOST_LANES] {
     let mut losses = [0.0; MOST_LANES];
     if softmax {
-        losses = chances_of_class(pairs);
+        losses = widened(chances_of_class(pairs));
         surprises(&mut losses[..S::LANES]);
         return losses;
     }
-    for (&output, &target) in pairs.each() {
-        let mut chances = chances(output, target);
+    for place in pairs.places() {
+        let (output, target) = pairs.pair(place);
+        let mut chances = [0.0; MOST_LANES];
+        let (output, target) = (numbers(from_ref(&output)), numbers(from_ref(&target)));
+        widen_chances(output, target, &mut chances[..S::LANES]);
         surprises(&mut chances[..S::LANES]);
         for lane in 0..S::LANES {
             losses[lane] += chances[lane];
@@ -154,47 +128,75 @@ fn log_losses<S: Simd>(pairs: Pairs<'_, S>, softmax: bool) -> [f64; MOST_LANES] 
     losses
 }
 
-/// Whether a row's loss is the surprise at one probability, if classes are whole.
-pub(super) fn has_one_probability(objective: &Objective, outputs: usize) -> bool {
-    objective.loss == Loss::CrossEntropy
-        && (objective.output == Activation::Softmax || outputs == 1)
+/// Whether the losses of so many rows each follow from one number of what the row is given (see
+/// [`telling_numbers`]); targets are a column for each of so many outputs.
+#[inline(always)]
+pub(super) fn one_number_tells<S: Simd>(
+    objective: &Objective,
+    targets: Columns<'_>,
+    outputs: usize,
+    rows: usize,
+) -> bool {
+    if objective.loss == Loss::SquaredError {
+        return true;
+    }
+    let mut tells = objective.output == Activation::Softmax || outputs == 1;
+    for vector in 0..if tells { rows.div_ceil(S::LANES) } else { 0 } {
+        let count = S::LANES.min(rows - vector * S::LANES);
+        tells &= whole_classes::<S>(objective, targets, vector, outputs, count);
+    }
+    tells
 }
 
-/// Those probabilities of the rows in a vector's lanes; outputs and targets are `(outputs, vectors)`.
+/// The numbers from which the losses of the rows in a vector's lanes follow: the loss itself, or what the row's
+/// class is given, or what the only class is given.
 #[inline(always)]
-pub(super) fn row_probabilities<S: Simd>(
+pub(super) fn telling_numbers<S: Simd>(objective: &Objective, pairs: Pairs<'_, S>) -> S {
+    match (objective.loss, objective.output) {
+        (Loss::SquaredError, _) => squared_errors(pairs),
+        (Loss::CrossEntropy, Activation::Softmax) => chances_of_class(pairs),
+        (Loss::CrossEntropy, _) => pairs.outputs[pairs.vector],
+    }
+}
+
+/// The losses of some rows from the numbers that tell them; `targets` are those of the first output.
+#[inline(always)]
+pub(super) fn told_losses(
     objective: &Objective,
-    outputs: &[S],
-    targets: &[S],
-    (vector, vectors): (usize, usize),
-) -> [f64; MOST_LANES] {
-    if objective.output == Activation::Softmax {
-        let (outputs, targets) = (&outputs[vector..], &targets[vector..]);
-        chances_of_class(Pairs { outputs, targets, vectors })
+    numbers: &[f32],
+    targets: &[f32],
+    losses: &mut [f64],
+) {
+    if objective.loss == Loss::CrossEntropy && objective.output != Activation::Softmax {
+        widen_chances(numbers, targets, losses);
     } else {
-        chances(outputs[vector], targets[vector])
+        for (loss, &number) in losses.iter_mut().zip(numbers) {
+            *loss = f64::from(number);
+        }
+    }
+    if objective.loss == Loss::CrossEntropy {
+        surprises(losses);
     }
 }
 
 /// What softmax gives the class whose target is 1.
 #[inline(always)]
-fn chances_of_class<S: Simd>(pairs: Pairs<'_, S>) -> [f64; MOST_LANES] {
+fn chances_of_class<S: Simd>(pairs: Pairs<'_, S>) -> S {
     let mut chance = S::splat(0.0);
-    for (&output, &target) in pairs.each() {
+    for place in pairs.places() {
+        let (output, target) = pairs.pair(place);
         chance = target.mul_add(output, chance);
     }
-    widened(chance)
+    chance
 }
 
-/// What a sigmoid gives to its target, 0 or 1.
+/// What sigmoids give to their targets, each 0 or 1.
 #[inline(always)]
-fn chances<S: Simd>(output: S, target: S) -> [f64; MOST_LANES] {
-    let (mut chances, target) = (widened(output), widened(target));
-    for lane in 0..S::LANES {
-        let chance = chances[lane];
-        chances[lane] = if target[lane] == 1.0 { chance } else { 1.0 - chance };
+fn widen_chances(outputs: &[f32], targets: &[f32], chances: &mut [f64]) {
+    for (chance, (&output, &target)) in chances.iter_mut().zip(outputs.iter().zip(targets)) {
+        let output = f64::from(output);
+        *chance = if target == 1.0 { output } else { 1.0 - output };
     }
-    chances
 }
 
 /// A vector's numbers in double precision, then zeros.
@@ -312,7 +314,9 @@ mod tests {
                             own[..=lane].fill(target[unit]);
                             targets[2 * unit + 1] = S::load(&own);
                         }
-                        let told = row_losses(&objective, &units, &targets, (1, 2), lane + 1);
+                        let targets = Columns::of(&targets, 2);
+                        let pairs = Pairs { outputs: &units, targets, vector: 1, vectors: 2 };
+                        let told = row_losses(&objective, pairs, lane + 1);
                         let expected =
                             row_loss(loss, output, [a, b].into_iter(), target.into_iter());
                         let same = told[lane].to_bits() == expected.to_bits();

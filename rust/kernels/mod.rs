@@ -29,6 +29,7 @@ mod loss;
 mod machine;
 mod matrix;
 mod member_units;
+mod output_gradient;
 mod outputs;
 mod packed;
 mod packing;

@@ -75,6 +75,12 @@ impl<'a> Columns<'a> {
         Self { step: anew(self.step), ..self }
     }
 
+    /// A number of a column.
+    #[inline(always)]
+    pub(super) fn number(self, column: usize, number: usize) -> f32 {
+        self.numbers[column * self.step + number]
+    }
+
     /// A vector of a column.
     #[inline(always)]
     pub(super) fn vector<S: Simd>(self, column: usize, vector: usize) -> S {

@@ -8,9 +8,11 @@
 //! the factor that is put into the output's gradient.
 
 use std::ops::Range;
+use std::slice::from_ref;
 
 use super::Orders;
-use super::loss::{output_gradient, row_losses, row_probabilities, surprises};
+use super::loss::{Pairs, row_losses, telling_numbers, told_losses};
+use super::output_gradient::{Asked, output_gradient};
 use super::packed::Packed;
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, Square, numbers, zeros};
@@ -44,11 +46,10 @@ pub(super) struct Desk<S> {
     /// One layer's deltas as rows, or what it hears, `(vectors · LANES, blocks)`, in whole vectors or
     /// in halves, for which there is room enough.
     pub(super) turned: Vec<S>,
-    /// `(outputs, vectors)`.
-    targets: Vec<S>,
-    /// The update's factor times each row's weight, `(vectors,)`.
-    scales: Vec<S>,
-    /// Of each row of the window, and of a vector's lanes behind the last, once they are told.
+    /// Of each row of the window, and of a vector's lanes behind the last, the number that tells its loss, where
+    /// there is one.
+    telling: Vec<f32>,
+    /// Likewise the loss.
     losses: Vec<f64>,
 }
 
@@ -61,18 +62,16 @@ impl<S: Square> Desk<S> {
             deltas: Vec::new(),
             units_in_rows: Vec::new(),
             turned: Vec::new(),
-            targets: Vec::new(),
-            scales: Vec::new(),
+            telling: Vec::new(),
             losses: Vec::new(),
         }
     }
 
-    /// Makes room for a member's batches, of tables with so many outputs.
+    /// Makes room for a member's batches.
     #[inline(always)]
     pub(super) fn make_room<R: Rule<S, SLOTS>, const SLOTS: usize>(
         &mut self,
         member: &Single<S, R, SLOTS>,
-        outputs: usize,
     ) {
         let vectors = member.batch_size().div_ceil(S::LANES);
         let layers = member.network.layers.iter().enumerate();
@@ -84,8 +83,6 @@ impl<S: Square> Desk<S> {
             (&mut self.deltas, member.network.units()),
             (&mut self.units_in_rows, member.network.row_width()),
             (&mut self.turned, S::LANES * blocks),
-            (&mut self.targets, outputs),
-            (&mut self.scales, 1),
         ] {
             if place.len() < width * vectors {
                 *place = zeros(width * vectors);
@@ -96,6 +93,7 @@ impl<S: Square> Desk<S> {
     /// Makes room for the losses of so many rows.
     #[inline(always)]
     pub(super) fn make_room_for_losses(&mut self, rows: usize) {
+        self.telling = vec![0.0; rows + S::LANES];
         self.losses = vec![0.0; rows + S::LANES];
     }
 }
@@ -192,41 +190,31 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
         let Desk { units, units_in_rows, .. } = desk;
         self.network.forward(window.inputs(start), units, units_in_rows, batch.rows.len());
         let factor = R::factor(&self.rates, batch.rows.len() as f64);
-        let (weights, targets) = (window.weights(start), window.targets(start));
-        let scales = &mut desk.scales[..vectors];
-        for (vector, scale) in scales.iter_mut().enumerate() {
-            *scale = factor.mul(weights.vector(0, vector));
-        }
+        let asked =
+            Asked { targets: window.targets(start), weights: window.weights(start), factor };
         let outputs = self.network.outputs(&desk.units, vectors);
-        let own = &mut desk.targets[..outputs.len()];
-        for (unit, own) in own.chunks_exact_mut(vectors).enumerate() {
-            for (vector, target) in own.iter_mut().enumerate() {
-                *target = targets.vector(unit, vector);
-            }
-        }
         let first = self.network.layers.last().map_or(0, |layer| layer.units * vectors);
         let deltas = &mut desk.deltas[first..][..outputs.len()];
-        output_gradient(dataset.objective(), outputs, own, scales, deltas);
+        output_gradient(dataset.objective(), asked, outputs, deltas, vectors);
     }
 
-    /// Writes each row's loss to the desk, or, of a window with whole classes, the probability whose
-    /// surprise it is, after the way `forward`.
+    /// Writes each row's loss to the desk, or the number that tells it, after the way `forward`.
     #[inline(always)]
     pub(super) fn losses(&self, dataset: &Dataset, batch: &Batch<'_, S>, desk: &mut Desk<S>) {
-        let vectors = batch.vectors;
+        let Batch { vectors, start, window, .. } = *batch;
         let outputs = self.network.outputs(&desk.units, vectors);
-        let targets = &desk.targets[..outputs.len()];
         // A last vector's lanes that no row is in are written over by the next batch.
-        let to = desk.losses[batch.start..].chunks_exact_mut(S::LANES);
-        for (vector, to) in to.enumerate().take(vectors) {
-            let place = (vector, vectors);
-            let told = if batch.window.whole_classes {
-                row_probabilities(dataset.objective(), outputs, targets, place)
+        for vector in 0..vectors {
+            let place = start + vector * S::LANES;
+            let pairs = Pairs { outputs, targets: window.targets(start), vector, vectors };
+            if window.one_number_tells {
+                let told = telling_numbers(dataset.objective(), pairs);
+                desk.telling[place..][..S::LANES].copy_from_slice(numbers(from_ref(&told)));
             } else {
                 let count = S::LANES.min(batch.rows.len() - vector * S::LANES);
-                row_losses(dataset.objective(), outputs, targets, place, count)
-            };
-            to.copy_from_slice(&told[..S::LANES]);
+                let told = row_losses(dataset.objective(), pairs, count);
+                desk.losses[place..][..S::LANES].copy_from_slice(&told[..S::LANES]);
+            }
         }
     }
 
@@ -235,21 +223,26 @@ impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Single<S, R, SLOTS> {
     #[inline(always)]
     pub(super) fn add_up(
         &self,
+        dataset: &Dataset,
         rows: Range<usize>,
         window: &Window<S>,
         desk: &mut Desk<S>,
         total: &mut f64,
     ) {
         let weights = &window.weights(rows.start).numbers[..rows.len()];
-        let losses = &mut desk.losses[rows];
-        if window.whole_classes {
-            surprises(losses);
+        let losses = &mut desk.losses[rows.clone()];
+        if window.one_number_tells {
+            let targets = &window.targets(rows.start).numbers[..rows.len()];
+            told_losses(dataset.objective(), &desk.telling[rows], targets, losses);
         }
-        let batches = losses.chunks(self.batch_size()).zip(weights.chunks(self.batch_size()));
-        for (losses, weights) in batches {
+        // By themselves, since a sum's steps wait for each other.
+        for (loss, &weight) in losses.iter_mut().zip(weights) {
+            *loss *= f64::from(weight);
+        }
+        for batch in losses.chunks(self.batch_size()) {
             let mut sum = 0.0;
-            for (&loss, &weight) in losses.iter().zip(weights) {
-                sum += f64::from(weight) * loss;
+            for &loss in batch {
+                sum += loss;
             }
             *total += sum;
         }

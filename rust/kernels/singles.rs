@@ -34,17 +34,11 @@ struct Placed<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> {
 }
 
 impl<S: Square, R: Rule<S, SLOTS>, const SLOTS: usize> Placed<S, R, SLOTS> {
-    /// One who has room on the desk, for tables with so many outputs.
+    /// One who has room on the desk.
     #[inline(always)]
-    fn new(
-        place: usize,
-        member: &Member,
-        rates: Rates,
-        desk: &mut Desk<S>,
-        outputs: usize,
-    ) -> Self {
+    fn new(place: usize, member: &Member, rates: Rates, desk: &mut Desk<S>) -> Self {
         let single = Single::new(member, rates);
-        desk.make_room(&single, outputs);
+        desk.make_room(&single);
         Self { place, single, loss: 0.0 }
     }
 
@@ -65,14 +59,14 @@ impl<S: Square> Singles<S> {
     ) -> Self {
         let (mut sgd, mut adam) = (Vec::new(), Vec::new());
         let mut batch_sizes = Vec::with_capacity(members.len());
-        let (mut desk, outputs) = (Desk::new(), dataset.n_outputs());
+        let mut desk = Desk::new();
         for (place, member) in members.iter().enumerate() {
             let rates = rates(member);
             batch_sizes.push(rates.batch_size);
             if member.adam() {
-                adam.push(Placed::new(place, member, rates, &mut desk, outputs));
+                adam.push(Placed::new(place, member, rates, &mut desk));
             } else {
-                sgd.push(Placed::new(place, member, rates, &mut desk, outputs));
+                sgd.push(Placed::new(place, member, rates, &mut desk));
             }
         }
         let in_rows = sgd.iter().any(|one: &Placed<S, _, 1>| one.single.hears_rows())
@@ -110,7 +104,7 @@ impl<S: Square> Singles<S> {
             let last = end.min(first + window.rows());
             window.load(dataset, &orders.rows[first..last]);
             if told < last {
-                window.find_whole_classes(dataset, last - first);
+                window.find_who_tells(dataset, last - first);
             }
             let later = if far { &orders.rows[last..] } else { &[] };
             let stretch =
@@ -183,7 +177,8 @@ impl<S: Square> Stretch<'_, S> {
                 single.backward(dataset, &batch, desk);
             }
             if from < single.seen() {
-                single.add_up(from - rows.start..single.seen() - rows.start, window, desk, loss);
+                let rows = from - rows.start..single.seen() - rows.start;
+                single.add_up(dataset, rows, window, desk, loss);
             }
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! into columns once for all members of a team, whatever their batch sizes: a batch is a part of each
 //! column, and need not begin where a vector does.
 
-use super::loss::{has_one_probability, whole_classes};
+use super::loss::one_number_tells;
 use super::products::Columns;
 use super::simd::{MOST_LANES, Square, numbers, numbers_mut, zeros};
 use super::turning::columns;
@@ -31,8 +31,8 @@ pub(super) struct Window<S> {
     targets: Vec<S>,
     /// `(vectors,)`.
     weights: Vec<S>,
-    /// Whether each row's loss is known to be the surprise at one probability.
-    pub(super) whole_classes: bool,
+    /// Whether each row's loss is known to follow from one number of what the row is given.
+    pub(super) one_number_tells: bool,
 }
 
 impl<S: Square> Window<S> {
@@ -63,7 +63,7 @@ impl<S: Square> Window<S> {
             blocks,
             targets: zeros(dataset.n_outputs() * vectors),
             weights: zeros(vectors),
-            whole_classes: false,
+            one_number_tells: false,
         }
     }
 
@@ -88,17 +88,11 @@ impl<S: Square> Window<S> {
         }
     }
 
-    /// Finds out whether the loss of each of so many rows is the surprise at one probability.
+    /// Finds out whether the loss of each of so many rows follows from one number of what the row is given.
     #[inline(always)]
-    pub(super) fn find_whole_classes(&mut self, dataset: &Dataset, rows: usize) {
-        let objective = dataset.objective();
-        let mut whole = has_one_probability(objective, dataset.n_outputs());
-        let vectors = if whole { rows.div_ceil(S::LANES) } else { 0 };
-        for vector in 0..vectors {
-            let count = S::LANES.min(rows - vector * S::LANES);
-            whole &= whole_classes(objective, &self.targets, (vector, self.vectors), count);
-        }
-        self.whole_classes = whole;
+    pub(super) fn find_who_tells(&mut self, dataset: &Dataset, rows: usize) {
+        let (objective, outputs) = (dataset.objective(), dataset.n_outputs());
+        self.one_number_tells = one_number_tells::<S>(objective, self.targets(0), outputs, rows);
     }
 
     /// The columns of inputs, and one of ones, from a row on.
