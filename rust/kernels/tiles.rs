@@ -86,7 +86,7 @@ fn places<W, const HEIGHT: usize, const WIDTH: usize>(
 }
 
 /// The fewest sums of a tile some of whose steps are written out: of tiles with eight it gained nothing.
-const MANY_SUMS: usize = 4;
+const MANY_SUMS: usize = 12;
 
 /// How many steps of a tile are written out.
 const fn at_once<S: Simd>(rows: usize, vectors: usize) -> usize {
