@@ -28,9 +28,9 @@
 use super::ahead::Nonzeros;
 use super::blocks::Cell;
 use super::layout::{Layer, layers, places};
-use super::loss::{Pairs, row_losses};
 use super::output_gradient::{Asked, output_gradient};
 use super::products::Columns;
+use super::row_losses::{Pairs, row_losses};
 use super::rules::{Rates, Rule, per_lane};
 use super::simd::{MOST_LANES, Simd, numbers, zeros};
 use super::steps::{Place, Routine, Row};
@@ -232,7 +232,7 @@ impl<S: Simd, R, const SLOTS: usize> Routine<Group<'_, S, R, SLOTS>> for Losses 
     }
 }
 
-/// The loss's derivative for a row, where it is the output's error alone (see `loss::gradient_is_error`) or,
+/// The loss's derivative for a row, where it is the output's error alone (see `output_gradient`) or,
 /// with `SIGMOID` outputs, that times their derivatives.
 pub(super) struct OutputErrors<const SIGMOID: bool>;
 

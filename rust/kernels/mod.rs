@@ -36,6 +36,7 @@ mod packing;
 #[cfg(feature = "python")]
 mod peak;
 mod products;
+mod row_losses;
 mod rules;
 mod simd;
 mod single;

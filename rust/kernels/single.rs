@@ -11,9 +11,9 @@ use std::ops::Range;
 use std::slice::from_ref;
 
 use super::Orders;
-use super::loss::{Pairs, row_losses, telling_numbers, told_losses};
 use super::output_gradient::{Asked, output_gradient};
 use super::packed::Packed;
+use super::row_losses::{Pairs, row_losses, telling_numbers, told_losses};
 use super::rules::{Rates, Rule};
 use super::simd::{Simd, Square, numbers, zeros};
 use super::window::Window;

@@ -5,8 +5,8 @@
 //! into columns once for all members of a team, whatever their batch sizes: a batch is a part of each
 //! column, and need not begin where a vector does.
 
-use super::loss::one_number_tells;
 use super::products::Columns;
+use super::row_losses::one_number_tells;
 use super::simd::{MOST_LANES, Square, numbers, numbers_mut, zeros};
 use super::turning::columns;
 use crate::dataset::Dataset;
