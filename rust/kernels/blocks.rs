@@ -253,9 +253,9 @@ impl<
                 }
             }
             if !FIRST_LAYER {
-                // Read once more, since there are no registers to keep it in.
-                let heard = &*units.add(place.heard).cast::<[S; WIDTH]>();
-                times_derivatives(place.before, heard, &mut total);
+                // Read once more, since few processors have registers enough to keep it.
+                let given = &*units.add(place.heard).cast::<[S; WIDTH]>();
+                times_derivatives(place.before, given, &mut total);
                 let to = if deferred { spare } else { units };
                 to.add(place.heard).cast::<[S; WIDTH]>().write(total);
             }

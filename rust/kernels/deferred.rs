@@ -58,8 +58,8 @@ impl<
             let (block, biases) = (cells.add(place.block), cells.add(place.biases));
             let own = units.add(place.units);
             let to = if place.last_block { own } else { sums };
-            // Units of the row before are read where they are used, which takes no instruction of its own: in
-            // registers there is no room for them.
+            // Units of the row before are read where they are used, which takes no instruction of its own: few
+            // processors have registers enough for them.
             let inputs_before = if FIRST_LAYER {
                 heard::<S, WIDTH, FIRST_LAYER>(units_before, row.inputs_before, place)
             } else {

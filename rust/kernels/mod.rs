@@ -6,8 +6,8 @@
 //! `tests/plain/mod.rs`, [`group`] and [`singles`] give the same bits with any vectors, and each may
 //! be chosen for speed alone.
 //!
-//! [`simd`] has the vectors; [`units`], [`loss`] and [`rules`] the steps between sums. Of a group,
-//! [`layout`] and [`blocks`] have the parameters and sums, [`zeros`] those of a first layer that passes
+//! [`simd`] has the vectors; [`units`], [`output_gradient`] and [`rules`] the steps between sums, [`loss`] and
+//! [`row_losses`] what rows are told. Of a group, [`layout`] and [`blocks`] have the parameters and sums, [`zeros`] those of a first layer that passes
 //! over zeros, and [`ahead`] which inputs it hears; [`deferred`] has the updates that the next row makes,
 //! [`member_units`] what units give; [`steps`] are functions of all that, [`ways`] lists of them for each
 //! way of a row, and [`groups`] takes several groups through it. Of one member, [`products`] and [`tiles`]

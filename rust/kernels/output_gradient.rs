@@ -36,7 +36,7 @@ pub(super) fn output_gradient<S: Simd>(
     let is_error = gradient_is_error(objective);
     for vector in 0..vectors {
         let scale = asked.factor.mul(asked.weights.vector(0, vector));
-        let places = Places { vector, vectors, end: outputs.len().min(deltas.len()) };
+        let places = EachOutput { vector, vectors, end: outputs.len().min(deltas.len()) };
         if !is_error && objective.output == Activation::Softmax {
             times_jacobian(asked.targets, scale, outputs, deltas, places);
             continue;
@@ -59,7 +59,7 @@ fn times_jacobian<S: Simd>(
     scale: S,
     outputs: &[S],
     deltas: &mut [S],
-    places: Places,
+    places: EachOutput,
 ) {
     let mut mean = S::splat(0.0);
     let vector = places.vector;
@@ -73,16 +73,16 @@ fn times_jacobian<S: Simd>(
     }
 }
 
-/// Where a vector of each output stands, of so many in all and behind each other: counted, as a range by steps
-/// begins with a division.
+/// Where a vector of each output stands, among `(outputs, vectors)` up to an end. A range by steps would begin with
+/// a division.
 #[derive(Clone)]
-pub(super) struct Places {
+pub(super) struct EachOutput {
     pub(super) vector: usize,
     pub(super) vectors: usize,
     pub(super) end: usize,
 }
 
-impl Iterator for Places {
+impl Iterator for EachOutput {
     type Item = usize;
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use std::iter::Enumerate;
 use std::slice::from_ref;
 
 use super::loss::{row_loss, surprises};
-use super::output_gradient::Places;
+use super::output_gradient::EachOutput;
 use super::products::Columns;
 use super::simd::{MOST_LANES, Simd, numbers};
 use crate::dataset::{Loss, Objective};
@@ -20,7 +20,13 @@ pub(super) fn row_losses<S: Simd>(
 ) -> [f64; MOST_LANES] {
     if objective.loss == Loss::SquaredError {
         widened(squared_errors(pairs))
-    } else if whole_classes::<S>(objective, pairs.targets, pairs.vector, pairs.count(), count) {
+    } else if whole_classes::<S>(
+        objective,
+        pairs.targets,
+        pairs.vector,
+        pairs.places().count(),
+        count,
+    ) {
         log_losses(pairs, objective.output == Activation::Softmax)
     } else {
         let mut losses = [0.0; MOST_LANES];
@@ -48,21 +54,15 @@ pub(super) struct Pairs<'a, S> {
 impl<S: Simd> Pairs<'_, S> {
     /// Each output's number, and where it stands.
     #[inline(always)]
-    fn places(self) -> Enumerate<Places> {
+    fn places(self) -> Enumerate<EachOutput> {
         let Self { outputs, vector, vectors, .. } = self;
-        Places { vector, vectors, end: outputs.len() }.enumerate()
+        EachOutput { vector, vectors, end: outputs.len() }.enumerate()
     }
 
     /// An output with its target.
     #[inline(always)]
     fn pair(self, (unit, place): (usize, usize)) -> (S, S) {
         (self.outputs[place], self.targets.vector(unit, self.vector))
-    }
-
-    /// How many they are.
-    #[inline(always)]
-    fn count(self) -> usize {
-        self.outputs.len() / self.vectors
     }
 }
 
@@ -140,12 +140,16 @@ pub(super) fn one_number_tells<S: Simd>(
     if objective.loss == Loss::SquaredError {
         return true;
     }
-    let mut tells = objective.output == Activation::Softmax || outputs == 1;
-    for vector in 0..if tells { rows.div_ceil(S::LANES) } else { 0 } {
-        let count = S::LANES.min(rows - vector * S::LANES);
-        tells &= whole_classes::<S>(objective, targets, vector, outputs, count);
+    if objective.output != Activation::Softmax && outputs > 1 {
+        return false;
     }
-    tells
+    for vector in 0..rows.div_ceil(S::LANES) {
+        let count = S::LANES.min(rows - vector * S::LANES);
+        if !whole_classes::<S>(objective, targets, vector, outputs, count) {
+            return false;
+        }
+    }
+    true
 }
 
 /// The numbers from which the losses of the rows in a vector's lanes follow: the loss itself, or what the row's
@@ -228,6 +232,12 @@ mod tests {
             let target_scale = vec![1.0; 2];
             let objective = Objective { task, output, loss, decay_biases: false, target_scale };
             let outputs = [0.0, 1e-40, f32::EPSILON, 0.5, 1.0 - f32::EPSILON, 1.0, f32::NAN];
+            // What no probability is, but a sum may be.
+            let far: &[f32] = match loss {
+                Loss::SquaredError => &[-3.0, 1e30, f32::INFINITY],
+                Loss::CrossEntropy => &[],
+            };
+            let outputs = outputs.into_iter().chain(far.iter().copied());
             let rows = [
                 [0.0, 1.0],
                 [1.0, 0.0],
@@ -236,8 +246,8 @@ mod tests {
                 [0.25, 0.75],
                 [1.0 - f32::EPSILON / 2.0, 1e-40],
             ];
-            for a in outputs {
-                for (b, target) in outputs.into_iter().flat_map(|b| rows.map(|row| (b, row))) {
+            for a in outputs.clone() {
+                for (b, target) in outputs.clone().flat_map(|b| rows.map(|row| (b, row))) {
                     for lane in 0..S::LANES {
                         // The vector is the second of two in each column.
                         let mut units: Vec<S> = zeros(4);
@@ -263,9 +273,20 @@ mod tests {
                         hold(told[lane], expected);
                         // The same from one number, of the second vector's rows and of two outputs or one.
                         for outputs in [2, 1] {
+                            let whole = |t: &f32| *t == 0.0 || *t == 1.0;
+                            let told_by_one = loss == Loss::SquaredError
+                                || target[..outputs].iter().all(whole)
+                                    && if output == Activation::Softmax {
+                                        target[..outputs].iter().sum::<f32>() == 1.0
+                                    } else {
+                                        outputs == 1
+                                    };
                             let targets =
                                 Columns { numbers: &targets.numbers[S::LANES..], ..targets };
-                            if !one_number_tells::<S>(&objective, targets, outputs, lane + 1) {
+                            let tells =
+                                one_number_tells::<S>(&objective, targets, outputs, lane + 1);
+                            assert_eq!(tells, told_by_one);
+                            if !tells {
                                 continue;
                             }
                             let pairs = Pairs { outputs: &units[..2 * outputs], ..pairs };
@@ -307,5 +328,6 @@ mod tests {
                 dispatch(AtTheEnds(output, loss));
             }
         }
+        dispatch(AtTheEnds(Activation::Identity, Loss::SquaredError));
     }
 }

@@ -104,7 +104,7 @@ impl<S: Square> Singles<S> {
             let last = end.min(first + window.rows());
             window.load(dataset, &orders.rows[first..last]);
             if told < last {
-                window.find_who_tells(dataset, last - first);
+                window.find_whether_one_number_tells(dataset, last - first);
             }
             let later = if far { &orders.rows[last..] } else { &[] };
             let stretch =

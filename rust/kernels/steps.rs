@@ -15,16 +15,18 @@ use crate::network::Activation;
 /// Where a step finds its numbers in its group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    /// The first cell of a block, `(outputs, width)`: of the layer's first, if a step is not about one.
+    /// The first cell of a block, `(outputs, width)`: of the layer's first, if a step is not about one; of a layer
+    /// that passes over zeros, the first weight that the step is about.
     pub(super) block: usize,
-    /// The first of the layer's biases, `(outputs,)`, among the cells.
+    /// The first of the layer's biases, `(outputs,)`, among the cells, or of those that the step is about.
     pub(super) biases: usize,
     /// The first of what a block hears, `(width,)`: of the first layer's among the row's inputs, else among the
     /// units.
     pub(super) heard: usize,
     /// The first of the layer's units, `(outputs,)`, or of those of them that the step is about.
     pub(super) units: usize,
-    /// The layer's outputs, or those of them that the step is about.
+    /// The layer's outputs, or those of them that the step is about; of a layer that passes over zeros, all, which
+    /// is how far its inputs' weights are apart: how many the step is about the function knows.
     pub(super) outputs: usize,
     pub(super) activation: Activation,
     /// What gave what the layer hears.
@@ -71,7 +73,7 @@ pub(super) struct Step<G> {
 }
 
 impl<G> Step<G> {
-    /// Through the group in this place.
+    /// Through the group in this place, of some that are in memory, so that the product is no address beyond.
     pub(super) fn new(group: usize, run: Run<G>, place: Place) -> Self {
         Self { group: group * size_of::<G>(), run, place }
     }
@@ -91,10 +93,12 @@ impl<G> Way<G> {
     #[allow(unsafe_code, reason = "kernel file: bounds were a third of all instructions")]
     #[inline(never)]
     pub(super) unsafe fn take(&self, groups: &mut [G], row: &Row<'_>) {
-        let first = groups.as_mut_ptr();
+        let (first, bytes) = (groups.as_mut_ptr(), size_of_val(groups));
         for step in &self.0 {
-            // SAFETY: `ways` has made the step for this group, one of those, from its layers, and kernels run
-            // where the processor has the instructions that the function is compiled with.
+            debug_assert!(step.group < bytes);
+            // SAFETY: the groups are the caller's promise; `ways` has made the step for this one of them, from
+            // its layers, and kernels run where the processor has the instructions that the function is
+            // compiled with.
             unsafe {
                 (step.run)(&mut *first.byte_add(step.group), &step.place, row);
             }

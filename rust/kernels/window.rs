@@ -90,7 +90,7 @@ impl<S: Square> Window<S> {
 
     /// Finds out whether the loss of each of so many rows follows from one number of what the row is given.
     #[inline(always)]
-    pub(super) fn find_who_tells(&mut self, dataset: &Dataset, rows: usize) {
+    pub(super) fn find_whether_one_number_tells(&mut self, dataset: &Dataset, rows: usize) {
         let (objective, outputs) = (dataset.objective(), dataset.n_outputs());
         self.one_number_tells = one_number_tells::<S>(objective, self.targets(0), outputs, rows);
     }

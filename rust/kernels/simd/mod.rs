@@ -37,8 +37,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     const WIDE_TILE_ROWS: usize;
     /// Steps of a large tile that are written out, rather than left to a loop.
     const TILE_STEPS: usize;
-    /// Inputs of a group's block, at the most 10: as many inputs and as many before them, or sums, stay in
-    /// registers, but by AVX2, where some are read each time and it is faster all the same.
+    /// Inputs of a group's block, at the most 10: as many inputs, or sums, stay in registers.
     const MOST_INPUTS: usize;
 
     /// The same number in all lanes.
