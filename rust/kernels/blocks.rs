@@ -26,17 +26,29 @@ macro_rules! with_size {
 }
 pub(super) use with_size;
 
+/// The same of sizes up to the most that there is: larger ones are not compiled.
+macro_rules! with_size_to {
+    ($most:expr, $size:expr, $name:ident => $call:expr) => {
+        with_size_to!($most, $size, $name => $call; 1 2 3 4 5 6 7 8)
+    };
+    ($most:expr, $size:expr, $name:ident => $call:expr; $($number:literal)*) => {
+        $crate::kernels::blocks::with_size!($size, $name => {
+            if const { $name <= $most } {
+                $call
+            } else {
+                unreachable!("a size beyond the most")
+            }
+        }; $($number)*)
+    };
+}
+pub(super) use with_size_to;
+
 /// Calls a function that is generic over the width of a block.
 macro_rules! with_width {
     ($simd:ty, $width:expr, $name:ident => $call:expr) => {
-        $crate::kernels::blocks::with_size!($width, $name => {
-            // Wider ones are not compiled for vectors that have none.
-            if const { $name <= <$simd>::MOST_INPUTS } {
-                $call
-            } else {
-                unreachable!("a block of more inputs than any has")
-            }
-        }; 1 2 3 4 5 6 7 8 9 10)
+        $crate::kernels::blocks::with_size_to!(
+            <$simd>::MOST_INPUTS, $width, $name => $call; 1 2 3 4 5 6 7 8 9 10
+        )
     };
 }
 pub(super) use with_width;

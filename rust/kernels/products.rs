@@ -9,7 +9,7 @@
 
 use std::marker::PhantomData;
 
-use super::blocks::with_size;
+use super::blocks::{with_size, with_size_to};
 use super::simd::{Simd, Square, Work, anew, anew_mut, numbers, opaque};
 use super::tiles::{Sums, tile, tile_rows_mut, written_out};
 
@@ -168,10 +168,8 @@ impl<S: Simd, T: Sums<S>, const ONE: bool, const ROWS: bool> Work for Product<'_
                 unsafe {
                     while const { !ONE && widest::<S>(HEIGHT) > 2 } && vectors - v > 2 {
                         let width = part(vectors - v, widest::<S>(HEIGHT));
-                        with_size!(width, WIDTH => if const { WIDTH <= widest::<S>(HEIGHT) } {
+                        with_size_to!(widest::<S>(HEIGHT), width, WIDTH => {
                             tile::<S, HEIGHT, WIDTH, ROWS>(left, right, (r, v), steps, sums);
-                        } else {
-                            unreachable!("a tile wider than any of so many rows")
                         }; 2 3 4);
                         v += width;
                     }

@@ -1,6 +1,6 @@
 //! Which steps a row's ways consist of, and the bounds that their functions rest on.
 
-use super::blocks::{Back, Sums, with_block, with_size, with_width};
+use super::blocks::{Back, Sums, with_block, with_size, with_size_to, with_width};
 use super::deferred::UpdatedSums;
 use super::group::{Group, Losses, OutputErrors, OutputGradient};
 use super::layout::{Layer, evenly};
@@ -11,20 +11,6 @@ use super::simd::{Simd, Square};
 use super::steps::{Place, Routine, Step, Way};
 use super::zeros::{SumsOfHeard, UpdateHeard};
 use crate::network::Activation;
-
-/// Calls a function that is generic over the width of a tile of a layer that passes over zeros.
-macro_rules! with_tile {
-    ($simd:ty, $width:expr, $name:ident => $call:expr) => {
-        with_size!($width, $name => {
-            // Wider ones are not compiled for vectors that have none.
-            if const { $name <= <$simd>::TILE_ROWS } {
-                $call
-            } else {
-                unreachable!("a tile of more outputs than any has")
-            }
-        })
-    };
-}
 
 /// All ways of a row.
 pub(super) struct Ways<G> {
@@ -186,7 +172,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
     fn sums<I: Square>(&self, to: &mut Vec<Step<Group<'a, S, R, SLOTS>>>) {
         if self.sparse() {
             for (place, width) in self.tiles() {
-                with_tile!(S, width, WIDTH => to.push(self.step::<I, SumsOfHeard<WIDTH>>(place)));
+                with_size_to!(S::TILE_ROWS, width, WIDTH => to.push(self.step::<I, SumsOfHeard<WIDTH>>(place)));
             }
             return;
         }
@@ -265,7 +251,7 @@ impl<'a, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize> Places<'_, Group<'a, S,
         }
         if self.sparse() {
             for (place, width) in self.tiles() {
-                with_tile!(S, width, WIDTH => to.push(self.step::<I, UpdateHeard<WIDTH>>(place)));
+                with_size_to!(S::TILE_ROWS, width, WIDTH => to.push(self.step::<I, UpdateHeard<WIDTH>>(place)));
             }
             return;
         }
