@@ -101,7 +101,8 @@ impl Dataset {
                 let problem = format!("has {} values for {rows} rows", weights.len());
                 return Err(invalid("sample_weight", problem));
             }
-            dataset.weights = scaled_weights(&weights, &dataset.train, &dataset.validation)?;
+            dataset.weights = scaled_weights(&weights, &dataset.train)?;
+            dataset.check_weights()?;
         }
         Ok(dataset)
     }
@@ -119,9 +120,6 @@ impl Dataset {
         if rows == 0 || !fits(&self.inputs, *n_inputs) || !fits(&self.targets, *n_outputs) {
             return Err(invalid("X", "needs as many rows as y and the weights, and columns"));
         }
-        if self.weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) {
-            return Err(invalid("sample_weight", "must be finite and not negative"));
-        }
         for (name, values) in [("X", &self.inputs), ("y", &self.targets)] {
             if values.iter().any(|value| !value.is_finite()) {
                 return Err(invalid(name, "has a value that is not a finite 32-bit number"));
@@ -135,6 +133,7 @@ impl Dataset {
                 return Err(invalid(name, format!("names a row past the last, {}", rows - 1)));
             }
         }
+        self.check_weights()?;
         if objective.target_scale.len() != *n_outputs {
             return Err(invalid("y", "needs one scale for each target column"));
         }
@@ -148,6 +147,21 @@ impl Dataset {
                     format!("{name} outputs do not go with {loss:?}"),
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// Whether the weights can be worked with, in both splits.
+    fn check_weights(&self) -> Result<()> {
+        if self.weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) {
+            return Err(invalid(
+                "sample_weight",
+                "must be finite and not negative, in 32 bits too",
+            ));
+        }
+        let some = |split: &[u32]| split.iter().any(|&row| self.weight(row) > 0.0);
+        if !some(&self.train) || !some(&self.validation) {
+            return Err(invalid("sample_weight", "is zero for all rows of a split"));
         }
         Ok(())
     }
@@ -232,13 +246,14 @@ impl Dataset {
     }
 }
 
-fn scaled_weights(weights: &[f64], train: &[u32], validation: &[u32]) -> Result<Vec<f32>> {
+/// Weights with mean 1 over the training rows, which need not be finite in 32 bits, nor positive.
+fn scaled_weights(weights: &[f64], train: &[u32]) -> Result<Vec<f32>> {
     if weights.iter().any(|&weight| !(weight.is_finite() && weight >= 0.0)) {
         return Err(invalid("sample_weight", "must be finite and not negative"));
     }
-    let total = |split: &[u32]| split.iter().map(|&row| weights[row as usize]).sum::<f64>();
-    let mean = total(train) / train.len() as f64;
-    if mean <= 0.0 || total(validation) <= 0.0 {
+    let total: f64 = train.iter().map(|&row| weights[row as usize]).sum();
+    let mean = total / train.len() as f64;
+    if mean <= 0.0 {
         return Err(invalid("sample_weight", "is zero for all rows of a split"));
     }
     Ok(weights.iter().map(|weight| (weight / mean) as f32).collect())

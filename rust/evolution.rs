@@ -23,6 +23,7 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::{Archive, Snapshot};
+use crate::bytes::{from_bytes, to_bytes};
 use crate::dataset::Dataset;
 use crate::error::{Result, corrupt, invalid};
 use crate::exploring::{exploit, explore};
@@ -294,14 +295,4 @@ fn known(values: &[f64]) -> bool {
         && values.iter().all(|value| value.is_finite())
         && values[BATCH_SIZE] >= 1.0
         && (0..OPTIMIZERS.len()).any(|place| place as f64 == values[OPTIMIZER])
-}
-
-/// A value as bytes, in the compact format of the `postcard` crate.
-pub(crate) fn to_bytes(value: &impl Serialize) -> Result<Vec<u8>> {
-    postcard::to_stdvec(value).map_err(|error| corrupt(format!("not written: {error}")))
-}
-
-/// A value from its bytes.
-pub(crate) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
-    postcard::from_bytes(bytes).map_err(|error| corrupt(format!("not readable: {error}")))
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::{from_bytes, to_bytes};
 use crate::error::Result;
-use crate::evolution::{from_bytes, to_bytes};
 use crate::hyperparameters::{NAMES, applies};
 use crate::math::exp_f64;
 use crate::member::{Event, Member};

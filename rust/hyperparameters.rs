@@ -30,7 +30,7 @@ pub const OPTIMIZERS: [&str; 2] = ["sgd", "adam"];
 /// The number of [`OPTIMIZERS`]' `adam`.
 pub const ADAM: f64 = 1.0;
 
-/// What each hyperparameter may be at the most, in the table's order.
+/// Between which two values each hyperparameter must lie, in the table's order.
 const LIMITS: [(f64, f64); 5] =
     [(0.0, f64::INFINITY), (0.0, 1.0), (0.0, f64::INFINITY), (1.0, f64::INFINITY), (0.0, 1.0)];
 /// Copies change by one of these two factors (paper §3.5).
@@ -115,7 +115,7 @@ impl Domain {
             }
             Self::Range { bounds: (low, high), scale, integer, .. } => {
                 if value == 0.0 && *low <= 0.0 && *high > 0.0 {
-                    // No factor leads away from zero.
+                    // Drawn anew, since on two of the scales no factor leads away from zero.
                     return self.sample(random);
                 }
                 let factor = FACTORS[random.below(2)];
@@ -129,7 +129,7 @@ impl Domain {
         }
     }
 
-    /// The values between which all others lie.
+    /// The values between which all first ones lie.
     pub(crate) fn extremes(&self) -> impl Iterator<Item = f64> + '_ {
         let ends = match self {
             Self::Fixed(value) => vec![*value],

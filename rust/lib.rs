@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! dataset ─► member (drawn from a space) ─► for each generation:
-//!     training ∥ ─► scoring ∥ ─► selection ─► exploring ─► history, archive
+//!     selection ─► exploring ∥ ─► training ∥ ─► scoring ∥ ─► history, archive
 //! ```
 //!
 //! [`evolution`] is the paper's algorithm; read it first. [`network`] and [`topology`] are what
@@ -14,6 +14,7 @@
 
 mod answers;
 pub mod archive;
+mod bytes;
 pub mod dataset;
 pub mod error;
 pub mod evolution;

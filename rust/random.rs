@@ -61,21 +61,21 @@ impl Random {
         ((high << 26) | low) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
-    /// Uniform in [low, high).
+    /// Uniform between `low` and `high`, either of which rounding may give.
     pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
         self.unit().mul_add(high - low, low)
     }
 
-    /// Uniform in 0 … n − 1, exactly (Lemire 2019); 0 when n is 0 or 1.
+    /// Uniform in 0 … n − 1, exactly (Lemire 2019), for n below 2³²; 0 when n is 0 or 1.
     pub fn below(&mut self, n: usize) -> usize {
         let n = u32::try_from(n).unwrap_or(u32::MAX);
         if n <= 1 {
             return 0;
         }
-        let threshold = n.wrapping_neg() % n;
         loop {
             let product = u64::from(self.next_u32()) * u64::from(n);
-            if product as u32 >= threshold {
+            // The remainder is below n: only then is a division needed to tell.
+            if product as u32 >= n || product as u32 >= n.wrapping_neg() % n {
                 return (product >> 32) as usize;
             }
         }

@@ -41,7 +41,7 @@ fn new(parts: Parts) -> Result<Dataset> {
 fn parts_that_do_not_fit_are_refused_by_name() {
     type Damage = fn(&mut Parts);
     assert!(new(parts()).is_ok());
-    let damages: [(&str, Damage); 16] = [
+    let damages: [(&str, Damage); 19] = [
         ("X", |parts| parts.inputs.truncate(7)),
         ("X", |parts| parts.inputs.clear()),
         ("X", |parts| parts.inputs[3] = f32::NAN),
@@ -58,6 +58,10 @@ fn parts_that_do_not_fit_are_refused_by_name() {
         ("sample_weight", |parts| parts.weights = Some(vec![1.0, -1.0, 1.0, 1.0])),
         ("sample_weight", |parts| parts.weights = Some(vec![0.0, 0.0, 1.0, 1.0])),
         ("sample_weight", |parts| parts.weights = Some(vec![1.0, 1.0, f64::NAN, 1.0])),
+        ("sample_weight", |parts| parts.weights = Some(vec![1.0, 1.0, 0.0, 0.0])),
+        // Beside the training rows' mean too much for 32 bits, or nothing in them.
+        ("sample_weight", |parts| parts.weights = Some(vec![1e-30, 1e-30, 1e30, 1.0])),
+        ("sample_weight", |parts| parts.weights = Some(vec![1e30, 1e30, 1e-30, 1e-30])),
     ];
     for (number, (argument, damage)) in damages.into_iter().enumerate() {
         let mut damaged = parts();

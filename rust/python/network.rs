@@ -93,7 +93,10 @@ impl PyNetwork {
             let problem = format!("X: has {given} encoded columns, not {wanted}");
             return Err(PyValueError::new_err(problem));
         }
-        let (inputs, rows) = (inputs.as_slice()?, inputs.shape()[0]);
+        let (array, rows) = (inputs.as_array(), inputs.shape()[0]);
+        // NumPy's own `as_slice` also takes an array whose columns follow each other.
+        let inputs = array.as_standard_layout();
+        let inputs = inputs.as_slice().unwrap_or(&[]);
         let network = &self.0;
         let outputs = if rows > ROWS_PER_TASK {
             let pool = SHARED.get()?;

@@ -1,7 +1,7 @@
 //! Pools of threads: runs share them, and a process that was forked makes its own anew.
 
 use std::process::id;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -34,14 +34,19 @@ impl Threads {
 
     /// This process's pool.
     pub(super) fn get(&self) -> PyResult<Arc<ThreadPool>> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = || if self.count > 0 { self.count } else { default_threads() };
+        let mut made = match self.made.try_lock() {
+            Ok(made) => made,
+            Err(TryLockError::Poisoned(made)) => made.into_inner(),
+            // Another thread has it, or had it when this process was forked, and it stays locked for ever.
+            Err(TryLockError::WouldBlock) => return pool_of(count()),
+        };
         if let Some((process, pool)) = &*made
             && *process == id()
         {
             return Ok(Arc::clone(pool));
         }
-        let count = if self.count > 0 { self.count } else { default_threads() };
-        let pool = pool_of(count)?;
+        let pool = pool_of(count())?;
         forget(made.replace((id(), Arc::clone(&pool))));
         Ok(pool)
     }
@@ -84,7 +89,9 @@ impl Drop for Threads {
 /// by that variable, lest they take all processors each.
 #[pyfunction]
 pub(super) fn default_threads() -> usize {
-    let allowed = std::env::var("OMP_NUM_THREADS").ok().and_then(|count| count.parse().ok());
+    let variable = std::env::var("OMP_NUM_THREADS").unwrap_or_default();
+    // Of a list, one count for each level of nested loops, the first is the outermost's.
+    let allowed = variable.split(',').next().and_then(|count| count.trim().parse().ok());
     match allowed {
         Some(count) if count > 0 => MOST.min(count),
         _ => std::thread::available_parallelism().map_or(1, usize::from),
