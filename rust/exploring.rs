@@ -3,7 +3,7 @@
 use crate::hyperparameters::{Domain, OPTIMIZER};
 use crate::member::{Event, Member, OptimizerState, Space};
 use crate::random::{Purpose, Random};
-use crate::topology::{gain_unit, lose_unit};
+use crate::topology::{gain_units, lose_units};
 
 /// Takes over a donor's topology, weights, optimiser state and hyperparameters. The count of
 /// generations, which keys random numbers, stays the member's own.
@@ -28,7 +28,7 @@ pub fn explore(member: &mut Member, space: &Space, seed: u64, place: u32) {
 }
 
 /// One hidden layer, drawn uniformly, gains a unit, loses one or stays, equally likely, within the
-/// bounds of its size and never below one.
+/// bounds of its size and never below one. Of a list of sizes it takes the next or the one before.
 fn resize(member: &mut Member, hidden_units: &Domain, random: &mut Random) {
     let hidden_layers = member.network.topology().len() - 2;
     if hidden_layers == 0 {
@@ -36,14 +36,18 @@ fn resize(member: &mut Member, hidden_units: &Domain, random: &mut Random) {
     }
     let hidden = random.below(hidden_layers);
     let units = member.network.topology()[hidden + 1];
-    let (least, most) = hidden_units.reach();
-    match random.below(3) {
-        0 if (units as f64) < most => {
-            let change = gain_unit(&member.network, hidden, random);
+    let (below, above) = hidden_units.neighbours(units as f64);
+    match (random.below(3), below, above) {
+        (0, _, Some(above)) => {
+            let change = gain_units(&member.network, hidden, above as usize - units, random);
             member.change(change);
         }
-        1 if units > 1 && (units as f64) > least => {
-            let change = lose_unit(&member.network, hidden, random.below(units));
+        (1, Some(below), _) if below >= 1.0 => {
+            let mut left: Vec<usize> = (0..units).collect();
+            let lost: Vec<usize> = (below as usize..units)
+                .map(|_| left.swap_remove(random.below(left.len())))
+                .collect();
+            let change = lose_units(&member.network, hidden, &lost);
             member.change(change);
         }
         _ => {}

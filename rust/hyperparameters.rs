@@ -139,6 +139,18 @@ impl Domain {
         ends.into_iter()
     }
 
+    /// The whole numbers next below and next above one, within what exploring keeps to: of a list the
+    /// next of its values.
+    pub(crate) fn neighbours(&self, value: f64) -> (Option<f64>, Option<f64>) {
+        if let Self::Choices { values, .. } = self {
+            let below = values.iter().copied().filter(|&other| other < value);
+            let above = values.iter().copied().filter(|&other| other > value);
+            return (below.reduce(f64::max), above.reduce(f64::min));
+        }
+        let (least, most) = self.reach();
+        ((value > least).then_some(value - 1.0), (value < most).then_some(value + 1.0))
+    }
+
     /// What exploring keeps to, lowest and highest.
     pub(crate) fn reach(&self) -> (f64, f64) {
         if let Self::Range { bounds, .. } = self {

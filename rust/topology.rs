@@ -1,4 +1,4 @@
-//! Changes of a network's topology: gain a unit, lose a unit, and the canonical form.
+//! Changes of a network's topology: gain units, lose units, and the canonical form.
 //!
 //! Every change is one list of places, new parameter → old parameter or none. It is moved over the
 //! weights, the mask and each of the optimiser's slots alike, so a weight that stays keeps its
@@ -29,12 +29,12 @@ fn carry<T: Copy>(sources: &[Option<usize>], old: &[T], fill: T) -> Vec<T> {
     sources.iter().map(|source| source.map_or(fill, |place| old[place])).collect()
 }
 
-/// Adds a unit at the end of hidden layer `hidden` (0 is the first), connected to everything, its
-/// weights and bias and the weights that lead out of it drawn afresh.
+/// Adds units at the end of hidden layer `hidden` (0 is the first), connected to everything, their
+/// weights and biases and the weights that lead out of them drawn afresh.
 #[must_use]
-pub fn gain_unit(network: &Network, hidden: usize, random: &mut Random) -> Change {
+pub fn gain_units(network: &Network, hidden: usize, count: usize, random: &mut Random) -> Change {
     let mut units = all_units(network.topology());
-    units[hidden + 1].push(None);
+    units[hidden + 1].extend(vec![None; count]);
     let mut change = change_units(network, &units);
     let new_layers: Vec<Layer> = change.network.layers().collect();
     let sources = &change.sources;
@@ -49,40 +49,49 @@ pub fn gain_unit(network: &Network, hidden: usize, random: &mut Random) -> Chang
     change
 }
 
-/// Takes unit `unit` out of hidden layer `hidden` (0 is the first), with all its weights.
+/// Takes units out of hidden layer `hidden` (0 is the first), with all their weights.
 ///
 /// The layer must have another unit; what the loss leaves dead is for [`simplify`] to find.
 #[must_use]
-pub fn lose_unit(network: &Network, hidden: usize, unit: usize) -> Change {
+pub fn lose_units(network: &Network, hidden: usize, lost: &[usize]) -> Change {
     let mut units = all_units(network.topology());
-    units[hidden + 1].remove(unit);
+    let mut stays = vec![true; units[hidden + 1].len()];
+    for &unit in lost {
+        stays[unit] = false;
+    }
+    units[hidden + 1].retain(|unit| unit.is_some_and(|unit| stays[unit]));
     change_units(network, &units)
 }
 
 /// One step towards the canonical form, or nothing if the network is canonical.
 ///
 /// A hidden unit that nothing leads out of is dead; one that nothing leads into is a constant, and
-/// its value times its outgoing weights belongs into the biases of the next layer. Either is taken
-/// out. When it was its layer's last, no input reaches the output any more: what remains is the
-/// output layer without weights.
+/// its value times its outgoing weights belongs into the biases of the next layer. All of one layer
+/// are taken out at once. When no other is left in it, no input reaches the output any more: what
+/// remains is the output layer without weights.
 #[must_use]
 pub fn simplify(network: &Network) -> Option<Change> {
     let shape: Vec<Layer> = network.layers().collect();
     for hidden in 0..shape.len() - 1 {
         let (into, out) = (shape[hidden], shape[hidden + 1]);
-        for unit in 0..into.outputs {
-            let constant = (0..into.inputs).all(|input| !network.mask()[into.weight(input, unit)]);
-            let dead = (0..out.outputs).all(|output| !network.mask()[out.weight(unit, output)]);
-            if constant || dead {
-                let mut folded = network.clone();
-                fold_constant(&mut folded, hidden, unit);
-                return Some(if into.outputs > 1 {
-                    lose_unit(&folded, hidden, unit)
-                } else {
-                    output_biases_alone(&folded, hidden + 1)
-                });
-            }
+        let useless = |unit: &usize| {
+            let constant = (0..into.inputs).all(|input| !network.mask()[into.weight(input, *unit)]);
+            let dead = (0..out.outputs).all(|output| !network.mask()[out.weight(*unit, output)]);
+            constant || dead
+        };
+        let lost: Vec<usize> = (0..into.outputs).filter(useless).collect();
+        if lost.is_empty() {
+            continue;
         }
+        let mut folded = network.clone();
+        for &unit in &lost {
+            fold_constant(&mut folded, hidden, unit);
+        }
+        return Some(if lost.len() < into.outputs {
+            lose_units(&folded, hidden, &lost)
+        } else {
+            output_biases_alone(&folded, hidden + 1)
+        });
     }
     None
 }
@@ -92,14 +101,11 @@ pub fn simplify(network: &Network) -> Option<Change> {
 fn fold_constant(network: &mut Network, hidden: usize, unit: usize) {
     let shape: Vec<Layer> = network.layers().collect();
     let (into, out) = (shape[hidden], shape[hidden + 1]);
-    let activation = network.activations()[hidden];
-    let live: Vec<bool> = network.mask().to_vec();
-    let parameters = network.parameters_mut();
-    let value = activation.apply(parameters[into.bias(unit)]);
+    let value = network.activations()[hidden].apply(network.parameters()[into.bias(unit)]);
     for output in 0..out.outputs {
-        let weight = out.weight(unit, output);
-        if live[weight] {
-            let bias = out.bias(output);
+        let (weight, bias) = (out.weight(unit, output), out.bias(output));
+        if network.mask()[weight] {
+            let parameters = network.parameters_mut();
             parameters[bias] = value.mul_add(parameters[weight], parameters[bias]);
         }
     }

@@ -81,11 +81,36 @@ proptest! {
 
     #[test]
     fn a_unit_stays_where_the_bounds_leave_no_room(units in 1..6_u32, seed: u64) {
-        let only = range(units.into(), units.into(), Scale::Linear, true);
-        let space = Space { hidden_units: only, ..paper_space() };
-        let member = born(&space, seed);
-        let after = explored(&member, &space, seed);
-        prop_assert_eq!(after.network, member.network);
+        let units = f64::from(units);
+        let choices = Domain::Choices { values: vec![units], ordered: true };
+        for only in [range(units, units, Scale::Linear, true), Domain::Fixed(units), choices] {
+            let space = Space { hidden_units: only, ..paper_space() };
+            let member = born(&space, seed);
+            let after = explored(&member, &space, seed);
+            prop_assert_eq!(after.network, member.network);
+        }
+    }
+
+    #[test]
+    fn of_a_list_of_sizes_a_layer_goes_to_the_next_or_the_one_before(seed: u64) {
+        // In no order, as anybody may write them.
+        let sizes = [5.0, 1.0, 9.0, 2.0];
+        let hidden_units = Domain::Choices { values: sizes.to_vec(), ordered: true };
+        let space = Space { hidden_units, ..paper_space() };
+        let mut member = born(&space, seed);
+        let place = |units: &usize| [1, 2, 5, 9].iter().position(|size| size == units);
+        for step in 0..20 {
+            let after = explored(&member, &space, seed.wrapping_add(step));
+            let (old, new) = (member.network.topology(), after.network.topology());
+            let hidden = 1..old.len() - 1;
+            let moves: usize = old[hidden.clone()]
+                .iter()
+                .zip(&new[hidden])
+                .map(|(old, new)| place(old).unwrap().abs_diff(place(new).unwrap()))
+                .sum();
+            prop_assert!(moves <= 1);
+            member = after;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ mod plain;
 
 use apbt_rs::member::Member;
 use apbt_rs::network::{Activation, Layer, Network};
-use apbt_rs::topology::{gain_unit, lose_unit, simplify};
+use apbt_rs::topology::{gain_units, lose_units, simplify};
 use common::{Shape, layers_of, member, network, random};
 use plain::textbook;
 use proptest::prelude::*;
@@ -124,47 +124,54 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn a_gained_unit_leaves_all_else_as_it_was(
+    fn gained_units_leave_all_else_as_it_was(
         member in with_hidden(0.3..1.0),
         pick in any::<prop::sample::Index>(),
+        count in 1..4_usize,
         seed: u64,
     ) {
         let hidden = pick.index(member.network.topology().len() - 2);
         let units = member.network.topology()[hidden + 1];
         let mut after = member.clone();
-        after.change(gain_unit(&member.network, hidden, &mut random(seed)));
+        after.change(gain_units(&member.network, hidden, count, &mut random(seed)));
         let mut topology = member.network.topology().to_vec();
-        topology[hidden + 1] += 1;
+        topology[hidden + 1] += count;
         prop_assert_eq!(after.network.topology(), &topology[..]);
         assert_moved(&member, &after, hidden + 1, |unit| (unit < units).then_some(unit));
-        let new = topology[hidden] + 1 + topology[hidden + 2];
+        let new = count * (topology[hidden] + 1 + topology[hidden + 2]);
         prop_assert_eq!(after.network.n_parameters(), member.network.n_parameters() + new);
     }
 
     #[test]
-    fn a_lost_unit_leaves_all_else_as_it_was(
+    fn lost_units_leave_all_else_as_it_was(
         member in with_hidden(0.3..1.0),
         layer in any::<prop::sample::Index>(),
-        unit in any::<prop::sample::Index>(),
+        lost in prop::collection::btree_set(0..9_usize, 1..4),
     ) {
         let hidden = layer.index(member.network.topology().len() - 2);
         let units = member.network.topology()[hidden + 1];
-        prop_assume!(units > 1);
-        let lost = unit.index(units);
+        let lost: Vec<usize> = lost.into_iter().filter(|&unit| unit < units).collect();
+        prop_assume!(lost.len() < units);
         let mut after = member.clone();
-        after.change(lose_unit(&member.network, hidden, lost));
+        after.change(lose_units(&member.network, hidden, &lost));
         let mut topology = member.network.topology().to_vec();
-        topology[hidden + 1] -= 1;
+        topology[hidden + 1] -= lost.len();
         prop_assert_eq!(after.network.topology(), &topology[..]);
-        assert_moved(&member, &after, hidden + 1, |unit| Some(unit + usize::from(unit >= lost)));
+        let left: Vec<usize> = (0..units).filter(|unit| !lost.contains(unit)).collect();
+        assert_moved(&member, &after, hidden + 1, |unit| Some(left[unit]));
     }
 
     #[test]
-    fn losing_what_was_gained_changes_nothing(member in with_hidden(0.3..1.0), seed: u64) {
+    fn losing_what_was_gained_changes_nothing(
+        member in with_hidden(0.3..1.0),
+        count in 1..4_usize,
+        seed: u64,
+    ) {
         let units = member.network.topology()[1];
         let mut after = member.clone();
-        after.change(gain_unit(&member.network, 0, &mut random(seed)));
-        let change = lose_unit(&after.network, 0, units);
+        after.change(gain_units(&member.network, 0, count, &mut random(seed)));
+        let lost: Vec<usize> = (units..units + count).collect();
+        let change = lose_units(&after.network, 0, &lost);
         after.change(change);
         prop_assert_eq!(after, member);
     }
