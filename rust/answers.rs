@@ -12,6 +12,8 @@ pub struct Answers {
     pub(crate) targets: Vec<f32>,
     /// `(rows,)`.
     weights: Vec<f64>,
+    /// What the weights add up to.
+    total: f64,
     pub(crate) outputs: usize,
     /// `(rows,)`: what [`class`] gives for the targets.
     pub(crate) classes: Vec<usize>,
@@ -40,7 +42,8 @@ impl Answers {
             let (ones, zeros) = (count(row, 1.0), count(row, 0.0));
             ones + zeros == outputs && (outputs == 1 || ones == 1)
         });
-        Self { targets, weights, outputs, classes, whole, spreads: OnceLock::new() }
+        let total = weights.iter().sum();
+        Self { targets, weights, total, outputs, classes, whole, spreads: OnceLock::new() }
     }
 
     /// Those of a dataset's validation rows.
@@ -52,22 +55,18 @@ impl Answers {
         Self::of(targets, weights, dataset.n_outputs())
     }
 
-    /// Each row's outputs, targets and weight.
+    /// Each row's outputs and targets.
     pub(crate) fn rows<'a>(
         &'a self,
         outputs: &'a [f32],
-    ) -> impl Iterator<Item = (&'a [f32], &'a [f32], f64)> {
-        outputs
-            .chunks_exact(self.outputs)
-            .zip(self.targets.chunks_exact(self.outputs))
-            .zip(&self.weights)
-            .map(|((output, target), &weight)| (output, target, weight))
+    ) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
+        outputs.chunks_exact(self.outputs).zip(self.targets.chunks_exact(self.outputs))
     }
 
     /// The weighted mean of a number for each row.
     pub(crate) fn mean(&self, values: impl Iterator<Item = f64>) -> f64 {
         let sum: f64 = values.zip(&self.weights).map(|(value, weight)| value * weight).sum();
-        sum / self.weights.iter().sum::<f64>()
+        sum / self.total
     }
 
     /// The mean squared error of the best constant for one target column: worked out once for all members.
@@ -90,6 +89,11 @@ impl Answers {
     #[must_use]
     pub fn weights(&self) -> &[f64] {
         &self.weights
+    }
+
+    /// What they add up to.
+    pub(crate) fn total(&self) -> f64 {
+        self.total
     }
 }
 

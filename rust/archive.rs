@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::member::Member;
 use crate::metrics::Answers;
 use crate::network::Network;
-use crate::scoring::Score;
+use crate::scoring::{Score, Scored};
 use crate::selection::compare_losses;
 
 /// A network as it was when it scored.
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub network: Network,
     /// How it did.
     pub score: Score,
+    /// The evaluation loss of each validation row.
+    pub row_losses: Vec<f32>,
     /// One value per row of the table of hyperparameters.
     pub hyperparameters: Vec<f64>,
     /// The generation in which it scored.
@@ -44,14 +46,17 @@ pub struct Archive {
 
 impl Archive {
     /// Shows a generation's members to the archive. Those that diverged are passed over.
-    pub fn add(&mut self, members: &[Member], scores: &[Score], generation: u64) {
-        for (place, (member, score)) in members.iter().zip(scores).enumerate() {
+    pub fn add(&mut self, members: &[Member], scored: &[Scored], generation: u64) {
+        for (place, (member, Scored { score, row_losses })) in
+            members.iter().zip(scored).enumerate()
+        {
             if !score.log_fitness.is_finite() {
                 continue;
             }
             let snapshot = || Snapshot {
                 network: member.network.clone(),
-                score: score.clone(),
+                score: *score,
+                row_losses: row_losses.clone(),
                 hyperparameters: member.hyperparameters.clone(),
                 generation,
                 member: place as u32,
@@ -131,11 +136,10 @@ impl Archive {
 }
 
 fn within_one_se(candidate: &Snapshot, lowest: &Snapshot, answers: &Answers) -> bool {
-    let rows = candidate.score.row_losses.iter().zip(&lowest.score.row_losses);
+    let rows = candidate.row_losses.iter().zip(&lowest.row_losses);
     let differences: Vec<f64> = rows.map(|(&a, &b)| f64::from(a) - f64::from(b)).collect();
     let mean = answers.mean(differences.iter().copied());
     let weights = answers.weights();
-    let total: f64 = weights.iter().sum();
     let squares: f64 = differences
         .iter()
         .zip(weights)
@@ -143,7 +147,7 @@ fn within_one_se(candidate: &Snapshot, lowest: &Snapshot, answers: &Answers) -> 
         .sum();
     let rows = weights.iter().filter(|&&weight| weight > 0.0).count() as f64;
     let correction = if rows > 1.0 { rows / (rows - 1.0) } else { 1.0 };
-    mean <= (squares * correction).sqrt() / total
+    mean <= (squares * correction).sqrt() / answers.total()
 }
 
 /// What a score is compared by, higher being better.

@@ -20,6 +20,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::{Archive, Snapshot};
@@ -31,10 +32,17 @@ use crate::history::History;
 use crate::hyperparameters::{BATCH_SIZE, NAMES, OPTIMIZER, OPTIMIZERS, Table};
 use crate::member::{Event, Member, Space};
 use crate::network::Network;
-use crate::scoring::{self, Judge, Score};
+use crate::scoring::{self, Judge, Score, Validation};
 use crate::selection::{self, Action};
 use crate::training;
 
+/// Members that a thread draws or changes at the least: a tiny one takes less than to wake another thread.
+const LEAST: usize = 16;
+/// What a weight takes in memory: itself, two numbers that its update rule remembers, whether it is live;
+/// while it is trained the three once more, and as they were before.
+const BYTES_PER_PARAMETER: u64 = 37;
+/// What else a member takes: topology, hyperparameters, its row of the history.
+const BYTES_PER_MEMBER: u64 = 1024;
 /// What no counter of a state that is read may exceed: more than anyone trains.
 const MOST: u64 = 1 << 53;
 
@@ -49,6 +57,9 @@ pub struct Run {
     pub judge: Judge,
     /// The seed of all random numbers but the order of rows.
     pub seed: u64,
+    /// What follows from the dataset, and is not written down.
+    #[serde(skip)]
+    validation: Validation,
 }
 
 /// What a run changes. It is saved after a full generation is scored and before its selection;
@@ -72,18 +83,20 @@ impl Run {
     /// [`crate::error::Error::Invalid`] naming the argument that does not fit.
     pub fn new(dataset: Dataset, space: Space, judge: Judge, seed: u64) -> Result<Self> {
         space.check()?;
-        Ok(Self { dataset, space, judge, seed })
+        Ok(Self { dataset, space, judge, seed, validation: Validation::default() })
     }
 
     /// A population of `k` members, drawn but not scored.
     ///
     /// # Errors
-    /// [`crate::error::Error::Invalid`] for a population of fewer than two.
+    /// [`crate::error::Error::Invalid`] for a population of fewer than two, or one that memory has no room for.
     pub fn start(&self, k: usize) -> Result<State> {
         if k < 2 || u32::try_from(k).is_err() {
             return Err(invalid("k", format!("must be at least 2, not {k}")));
         }
-        let population = (0..k as u32).map(|place| self.birth(place, 0)).collect();
+        self.check_room((0..k as u32).map(|place| (place, 0)))?;
+        let birth = |place| self.birth(place, 0);
+        let population = (0..k as u32).into_par_iter().with_min_len(LEAST).map(birth).collect();
         Ok(State { population, scores: Vec::new(), generation: 0, archive: Archive::default() })
     }
 
@@ -91,6 +104,31 @@ impl Run {
         let shape = (self.dataset.n_inputs(), self.dataset.n_outputs());
         let output = self.dataset.objective().output;
         self.space.birth(shape, output, self.seed, place, generations)
+    }
+
+    /// Whether memory has room for members that are to be drawn: these places, with these counts of
+    /// generations.
+    fn check_room(&self, births: impl Iterator<Item = (u32, u64)>) -> Result<()> {
+        let shape = (self.dataset.n_inputs(), self.dataset.n_outputs());
+        let (mut members, mut parameters) = (0_u64, 0_u64);
+        for (place, generations) in births {
+            let more = self.space.parameters(shape, self.seed, place, generations);
+            (members, parameters) = (members + 1, parameters.saturating_add(more));
+        }
+        let bytes = parameters
+            .saturating_mul(BYTES_PER_PARAMETER)
+            .saturating_add(members * BYTES_PER_MEMBER);
+        let room = usize::try_from(bytes)
+            .is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+        if room {
+            return Ok(());
+        }
+        let problem = format!(
+            "{members} networks with {parameters} weights and biases need some {} GB, more than there are: \
+             lower hidden_layers, hidden_units or k",
+            bytes / 1_000_000_000
+        );
+        Err(invalid("space", problem))
     }
 
     /// Trains every member; if stopped, leaves all as they were.
@@ -112,22 +150,41 @@ impl Run {
         history: &mut History,
         custom: Option<&[f64]>,
     ) -> Result<()> {
-        let scores = scoring::score(&self.dataset, &state.population, &self.judge, custom)?;
+        let Self { dataset, validation, judge, .. } = self;
+        let scored = scoring::score(dataset, validation, &state.population, judge, custom)?;
         if !state.scores.is_empty() {
             state.generation += 1;
             for member in &mut state.population {
                 member.generations += 1;
             }
         }
-        history.add(&state.population, &scores, state.generation);
-        state.archive.add(&state.population, &scores, state.generation);
-        state.scores = scores;
+        state.archive.add(&state.population, &scored, state.generation);
+        state.scores = scored.into_iter().map(|one| one.score).collect();
+        history.add(&state.population, &state.scores, state.generation);
         Ok(())
     }
 
-    /// Who keeps its network, who copies whose, and who is drawn anew.
+    /// Each member's outputs on the validation rows, `(rows, outputs)`: what a metric of the user's own is
+    /// given.
+    #[must_use]
+    pub fn validation_outputs(&self, state: &State) -> Vec<Vec<f32>> {
+        scoring::validation_outputs(&self.dataset, &self.validation, &state.population)
+    }
+
+    /// The smallest archived network whose loss is within one standard error of the lowest; see
+    /// [`Archive::one_se`].
+    #[must_use]
+    pub fn one_se<'a>(&self, state: &'a State) -> Option<&'a Snapshot> {
+        state.archive.one_se(self.validation.answers(&self.dataset))
+    }
+
+    /// Who keeps its network, who copies whose, and who is drawn anew. Everybody goes on from population 0,
+    /// whom nothing was learnt of yet.
     #[must_use]
     pub fn plan(&self, state: &State) -> Vec<Action> {
+        if state.generation == 0 {
+            return vec![Action::Keep; state.population.len()];
+        }
         let ages: Vec<u64> = state.population.iter().map(|member| member.generations).collect();
         selection::plan(&state.scores, &ages, self.seed)
     }
@@ -146,6 +203,9 @@ impl Run {
         if plan.len() != k || !plan.iter().all(within) {
             return Err(invalid("plan", format!("must have one action for each of {k} members")));
         }
+        let fresh = (0_u32..).zip(plan).filter(|(_, action)| **action == Action::Fresh);
+        let ages = &state.population;
+        self.check_room(fresh.map(|(place, _)| (place, ages[place as usize].generations)))?;
         let mut donors = BTreeMap::new();
         for action in plan {
             if let Action::Copy(donor) = action {
@@ -153,7 +213,8 @@ impl Run {
                 donors.entry(*donor).or_insert_with(member);
             }
         }
-        for (place, (member, action)) in state.population.iter_mut().zip(plan).enumerate() {
+        let members = state.population.par_iter_mut().with_min_len(LEAST);
+        members.zip(plan).enumerate().for_each(|(place, (member, action))| {
             let place = place as u32;
             match *action {
                 Action::Keep => {
@@ -171,14 +232,8 @@ impl Run {
                     member.epochs = epochs;
                 }
             }
-        }
+        });
         Ok(())
-    }
-
-    /// The plan in which everybody goes on: what leads from population 0 to the first generation.
-    #[must_use]
-    pub fn keep_all(state: &State) -> Vec<Action> {
-        vec![Action::Keep; state.population.len()]
     }
 }
 
@@ -200,8 +255,7 @@ pub fn evolve(
     }
     for _ in 0..generations {
         let mut next = state.clone();
-        let plan = if state.generation > 0 { run.plan(state) } else { Run::keep_all(state) };
-        run.apply(&mut next, &plan)?;
+        run.apply(&mut next, &run.plan(state))?;
         run.train(&mut next, readiness, stop)?;
         run.score(&mut next, history, None)?;
         *state = next;
@@ -244,13 +298,12 @@ impl State {
             counters(member)
                 && network(&member.network)
                 && known(&member.hyperparameters)
-                && member.optimizer.fits(&member.hyperparameters, member.network.parameters().len())
+                && member.optimizer.fits(&member.hyperparameters, &member.network)
         };
-        let score = |score: &Score| score.row_losses.len() == dataset.validation().len();
         let k = self.population.len();
         let snapshot = |one: &Snapshot| {
             network(&one.network)
-                && score(&one.score)
+                && one.row_losses.len() == dataset.validation().len()
                 && known(&one.hyperparameters)
                 // A row of the history.
                 && one.generation <= self.generation
@@ -258,9 +311,8 @@ impl State {
         };
         k >= 2
             && self.generation <= MOST
-            && (self.scores.is_empty() || self.scores.len() == k)
+            && (self.scores.len() == k || self.scores.is_empty() && self.generation == 0)
             && self.population.iter().all(member)
-            && self.scores.iter().all(score)
             && self.archive.snapshots().all(snapshot)
     }
 }

@@ -123,7 +123,7 @@ pub fn read_network(bytes: &[u8], activations: Vec<Activation>) -> Result<Networ
         }
         topology.push(outputs);
         parameters.extend(floats(weight.data()));
-        if tensors.names().contains(&format!("layer.{index}.mask").as_str()) {
+        if tensors.tensor(&format!("layer.{index}.mask")).is_ok() {
             mask.extend(tensor("mask", Dtype::U8)?.data().iter().map(|&byte| byte != 0));
         } else {
             mask.resize(mask.len() + weight.data().len() / 4, true);

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::kernels::{Kernel, Machine, NEAR, Simd, Square, Standing, dispatch, standing};
-use crate::lanes::{ROW, groups, joined, shape, weights};
+use crate::lanes::{ROW, groups, joined, n_parameters, shape};
 use crate::member::Member;
 use crate::network::Activation;
 
@@ -69,7 +69,9 @@ impl Team<'_> {
     fn padded(&self) -> usize {
         match self {
             Self::Groups(groups) => groups.iter().map(|members| padded(members)).sum(),
-            Self::Singles(members, _) => members.iter().map(|member| weights_of(member)).sum(),
+            Self::Singles(members, _) => {
+                members.iter().map(|member| member.network.parameters().len()).sum()
+            }
         }
     }
 }
@@ -87,13 +89,13 @@ pub(crate) fn teams(members: Vec<&mut Member>, rows: usize, threads: usize) -> V
     let (lanes, half) = dispatch(Lanes);
     let (many_rows, mut few_rows): (Vec<_>, Vec<_>) =
         members.into_iter().partition(|member| member.batch_size(rows) >= ROWS_FOR_ONE);
-    few_rows.sort_by_key(|member| weights_of(member));
+    few_rows.sort_by_key(|member| member.network.parameters().len());
     let mut classes: BTreeMap<_, Vec<&mut Member>> = BTreeMap::new();
     for member in few_rows {
         classes.entry(class(member, rows)).or_default().push(member);
     }
     let mut classes: Vec<_> = classes.into_values().map(|class| groups(class, half)).collect();
-    // No thread goes without work for the sake of wider vectors or of company.
+    // No thread goes without work for the sake of wider vectors or of company: joining may leave half as many.
     if classes.iter().map(Vec::len).sum::<usize>() >= 2 * threads {
         classes = classes.into_iter().map(|halves| joined(halves, lanes)).collect();
     }
@@ -125,7 +127,7 @@ pub(crate) fn teams(members: Vec<&mut Member>, rows: usize, threads: usize) -> V
 /// has two teams at the least: a team is of the largest groups that are left, so that there must be some
 /// to make up for it.
 fn most_in_step(groups: usize, threads: usize) -> usize {
-    let teams = if threads > 1 { 2 * threads } else { 1 };
+    let teams = if threads > 1 { TEAMS * threads } else { 1 };
     let more = (groups / teams).min(Machine::this().in_step);
     (groups / threads).clamp(1, 2).max(more)
 }
@@ -142,7 +144,7 @@ fn singles(mut members: Vec<&mut Member>, rows: usize, threads: usize) -> Vec<Te
     }
     let mut teams = Vec::new();
     for class in classes.into_values() {
-        let numbers: usize = class.iter().map(|member| weights_of(member) * 2).sum();
+        let numbers: usize = class.iter().map(|member| member.network.parameters().len() * 2).sum();
         let needed = numbers.div_ceil(TURNS).next_multiple_of(threads);
         let least = if threads > 1 { TEAMS * threads } else { 1 };
         let count = needed.max(least).min(class.len());
@@ -195,7 +197,7 @@ fn cost(member: &Member, rows: usize) -> u64 {
 /// What training a group by `ROWS` rows costs, in the unit of [`cost`].
 fn group_cost(members: &[&mut Member], rows: usize) -> u64 {
     let (_, half) = dispatch(Lanes);
-    let parameters = weights(shape(members).into_iter()) + ROW;
+    let parameters = n_parameters(shape(members).into_iter()) + ROW;
     let update = if members[0].adam() { HALF_ADAM_UPDATE } else { 0.0 };
     let one = HALF_UPDATE + update / members[0].batch_size(rows) as f64;
     let one = if members.len() <= half { one } else { one * Machine::this().whole };
@@ -208,16 +210,11 @@ fn numbers(group: &[&mut Member], rows: usize) -> usize {
     padded(group) * (2 + usize::from(group[0].adam()) + usize::from(sums))
 }
 
-/// Weights and biases of a member.
-fn weights_of(member: &Member) -> usize {
-    weights(member.network.topology().iter().copied())
-}
-
 /// Weights and biases of a group's lanes.
 fn padded(members: &[&mut Member]) -> usize {
     let (lanes, half) = dispatch(Lanes);
     let used = if members.len() <= half { half } else { lanes };
-    weights(shape(members).into_iter()) * used
+    n_parameters(shape(members).into_iter()) * used
 }
 
 /// The lanes of a vector, and of a narrower one.

@@ -43,7 +43,7 @@ fn partition(shapes: &[&[usize]], most: usize) -> Vec<Vec<usize>> {
             }
         }
     }
-    best.sort_by_cached_key(|group| usize::MAX - weights(shape_of(shapes, group).into_iter()));
+    best.sort_by_cached_key(|group| usize::MAX - n_parameters(shape_of(shapes, group).into_iter()));
     best
 }
 
@@ -68,10 +68,10 @@ fn nearest(shapes: &[&[usize]], most: usize) -> Vec<Vec<usize>> {
 
 /// Who of the rest makes a group of this shape wider by the least; among equals the largest.
 fn next(shapes: &[&[usize]], rest: &[usize], shape: &[usize]) -> Option<usize> {
-    let now = weights(shape.iter().copied());
+    let now = n_parameters(shape.iter().copied());
     let mut best = None;
     for (index, &place) in rest.iter().enumerate().rev().take(WINDOW) {
-        let then = weights(wider(shape, shapes[place]));
+        let then = n_parameters(wider(shape, shapes[place]));
         if then == now {
             return Some(index);
         }
@@ -128,8 +128,8 @@ fn best_exchange(
         for (j, (other_least, other_without)) in other_costs.without_each().enumerate() {
             // Who comes in makes no group narrower.
             if least + other_least < best.0 {
-                let then = weights(wider(without, shapes[other[j]]))
-                    + weights(wider(other_without, shapes[one[i]]));
+                let then = n_parameters(wider(without, shapes[other[j]]))
+                    + n_parameters(wider(other_without, shapes[one[i]]));
                 if then < best.0 {
                     best = (then, Some((i, j)));
                 }
@@ -162,7 +162,7 @@ impl Costs {
             widen(shape, &after);
             widen(&mut after, shapes[place]);
         }
-        let of = |shape: &[usize]| weights(shape.iter().copied());
+        let of = |shape: &[usize]| n_parameters(shape.iter().copied());
         let costs = without.chunks_exact(depth).map(of).collect();
         Self { now: of(&before), without: costs, shapes: without }
     }
@@ -176,7 +176,7 @@ impl Costs {
 
 /// Groups of half a vector, two as one of a whole vector where that is less work.
 pub(crate) fn joined(halves: Vec<Vec<&mut Member>>, lanes: usize) -> Vec<Vec<&mut Member>> {
-    let cost = |shape: &[usize]| (weights(shape.iter().copied()) + ROW) as f64;
+    let cost = |shape: &[usize]| (n_parameters(shape.iter().copied()) + ROW) as f64;
     let whole = Machine::this().whole;
     let mut groups = Vec::new();
     let mut halves = halves.into_iter().peekable();
@@ -223,7 +223,7 @@ fn wider(one: &[usize], other: &[usize]) -> impl Iterator<Item = usize> + Clone 
 }
 
 /// Weights and biases of a shape.
-pub(crate) fn weights(shape: impl Iterator<Item = usize> + Clone) -> usize {
+pub(crate) fn n_parameters(shape: impl Iterator<Item = usize> + Clone) -> usize {
     shape.clone().zip(shape.skip(1)).map(|(inputs, outputs)| (inputs + 1) * outputs).sum()
 }
 
@@ -265,7 +265,7 @@ mod tests {
             let first = exchange(&shapes, &mut nearest(&shapes, 8));
             let best: usize = partition(&shapes, 8)
                 .iter()
-                .map(|group| weights(shape_of(&shapes, group).into_iter()))
+                .map(|group| n_parameters(shape_of(&shapes, group).into_iter()))
                 .sum();
             assert!(best <= first);
             won += usize::from(best < first);
@@ -279,11 +279,13 @@ mod tests {
         for k in [1_usize, 7, 8, 9, 40, 100] {
             let mut shapes: Vec<Vec<usize>> =
                 (0..k).map(|_| vec![3, 1 + random.below(9), 1 + random.below(9), 2]).collect();
-            shapes.sort_by_key(|shape| weights(shape.iter().copied()));
+            shapes.sort_by_key(|shape| n_parameters(shape.iter().copied()));
             let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
             let groups = partition(&shapes, 8);
-            let costs: Vec<usize> =
-                groups.iter().map(|group| weights(shape_of(&shapes, group).into_iter())).collect();
+            let costs: Vec<usize> = groups
+                .iter()
+                .map(|group| n_parameters(shape_of(&shapes, group).into_iter()))
+                .collect();
             assert!(costs.is_sorted_by(|one, other| one >= other));
             assert_eq!(groups.len(), k.div_ceil(8));
             let mut all: Vec<usize> = groups.concat();
@@ -293,7 +295,7 @@ mod tests {
             let simple: Vec<Vec<usize>> =
                 (0..k).rev().collect::<Vec<_>>().chunks(8).map(<[usize]>::to_vec).collect();
             let simple: usize =
-                simple.iter().map(|group| weights(shape_of(&shapes, group).into_iter())).sum();
+                simple.iter().map(|group| n_parameters(shape_of(&shapes, group).into_iter())).sum();
             assert!(costs.iter().sum::<usize>() <= simple, "{k}");
         }
     }

@@ -26,10 +26,14 @@ impl OptimizerState {
         Self { slots: vec![vec![0.0; parameters]; slots], steps: 0 }
     }
 
-    /// Whether it belongs to a network of so many parameters and to this update rule.
-    pub(crate) fn fits(&self, hyperparameters: &[f64], parameters: usize) -> bool {
+    /// Whether it belongs to a network and to this update rule.
+    pub(crate) fn fits(&self, hyperparameters: &[f64], network: &Network) -> bool {
         let expected = Self::new(hyperparameters[OPTIMIZER], 0).slots.len();
-        self.slots.len() == expected && self.slots.iter().all(|slot| slot.len() == parameters)
+        let mask = network.mask();
+        // What is remembered of a pruned weight would move it.
+        let still = |slot: &Vec<f32>| slot.iter().zip(mask).all(|(&one, &live)| live || one == 0.0);
+        self.slots.len() == expected
+            && self.slots.iter().all(|slot| slot.len() == mask.len() && still(slot))
     }
 }
 
@@ -164,25 +168,18 @@ impl Space {
         Ok(())
     }
 
-    /// A new member in place `place` of the population.
+    /// A new member in place `place` of the population, for so many inputs and outputs.
     #[must_use]
     pub fn birth(
         &self,
-        (inputs, outputs): (usize, usize),
+        shape: (usize, usize),
         output: Activation,
         seed: u64,
         place: u32,
         generations: u64,
     ) -> Member {
         let mut random = Random::new(seed, generations, place, Purpose::Birth);
-        let hidden = self.hidden_layers.sample(&mut random) as usize;
-        let mut topology = vec![inputs];
-        let mut activations = Vec::new();
-        for _ in 0..hidden {
-            topology.push(self.hidden_units.sample(&mut random) as usize);
-            activations.push(self.activations[random.below(self.activations.len())]);
-        }
-        topology.push(outputs);
+        let (topology, mut activations) = self.hidden(shape, &mut random);
         activations.push(output);
         let hyperparameters = self.table.sample(&mut random);
         let density = self.density.sample(&mut random);
@@ -200,5 +197,35 @@ impl Space {
         };
         member.canonicalize();
         member
+    }
+
+    /// Units per layer, and the hidden layers' activations.
+    fn hidden(
+        &self,
+        (inputs, outputs): (usize, usize),
+        random: &mut Random,
+    ) -> (Vec<usize>, Vec<Activation>) {
+        let mut topology = vec![inputs];
+        let mut activations = Vec::new();
+        for _ in 0..self.hidden_layers.sample(random) as usize {
+            topology.push(self.hidden_units.sample(random) as usize);
+            activations.push(self.activations[random.below(self.activations.len())]);
+        }
+        topology.push(outputs);
+        (topology, activations)
+    }
+
+    /// Weights and biases that [`Space::birth`] draws for the same arguments.
+    pub(crate) fn parameters(
+        &self,
+        shape: (usize, usize),
+        seed: u64,
+        place: u32,
+        generations: u64,
+    ) -> u64 {
+        let mut random = Random::new(seed, generations, place, Purpose::Birth);
+        let (topology, _) = self.hidden(shape, &mut random);
+        let layer = |pair: &[usize]| (pair[0] as u64 + 1).saturating_mul(pair[1] as u64);
+        topology.windows(2).map(layer).fold(0, u64::saturating_add)
     }
 }

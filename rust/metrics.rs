@@ -83,7 +83,7 @@ pub fn score(metric: Metric, objective: &Objective, outputs: &[f32], answers: &A
             // A single output stands for two, whose errors are the same: ½ (e² + e²).
             let share = if answers.outputs == 1 { 1.0 } else { 0.5 };
             1.0 - share
-                * answers.mean(answers.rows(outputs).map(|(output, target, _)| {
+                * answers.mean(answers.rows(outputs).map(|(output, target)| {
                     output.iter().zip(target).map(|(&o, &t)| squared_error(o, t)).sum()
                 }))
         }
@@ -141,7 +141,7 @@ impl Kernel for EvaluationLosses<'_> {
             surprises(&mut losses);
             return losses;
         }
-        for (output, target, _) in answers.rows(outputs) {
+        for (output, target) in answers.rows(outputs) {
             losses.push(match objective.task {
                 Task::Regression => {
                     let values = output.iter().copied();
@@ -238,9 +238,8 @@ fn column_error(
     column: usize,
     error: &dyn Fn(f32, f32) -> f64,
 ) -> f64 {
-    answers.mean(
-        answers.rows(outputs).map(|(output, target, _)| error(output[column], target[column])),
-    )
+    answers
+        .mean(answers.rows(outputs).map(|(output, target)| error(output[column], target[column])))
 }
 
 /// The log-loss of predicting each class with its share of the rows: the classes' entropy.

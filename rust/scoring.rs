@@ -1,5 +1,7 @@
 //! Scoring: prediction, the metric on the validation rows, and fitness.
 
+use std::sync::OnceLock;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,7 @@ use crate::metrics::{self, Answers, Metric};
 use crate::network::Network;
 
 /// How a member did on the validation rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// The metric, higher is better; none where it is no number.
     pub score: Option<f64>,
@@ -22,8 +24,52 @@ pub struct Score {
     pub log_fitness: f64,
     /// Live weights.
     pub size: usize,
+}
+
+/// A member's score, and what it rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// The score.
+    pub score: Score,
     /// The evaluation loss of each validation row.
     pub row_losses: Vec<f32>,
+}
+
+/// What scoring needs of a dataset's validation rows, worked out when it is first asked for: it is no
+/// part of what a run is.
+#[derive(Clone, Debug, Default)]
+pub struct Validation(OnceLock<ValidationRows>);
+
+/// What the validation rows' answers are, and their inputs in columns unless they are too many.
+#[derive(Clone, Debug)]
+struct ValidationRows {
+    answers: Answers,
+    columns: Option<Vec<f32>>,
+}
+
+impl Validation {
+    /// The right answers for a dataset, always the same.
+    #[must_use]
+    pub fn answers(&self, dataset: &Dataset) -> &Answers {
+        &self.rows(dataset).answers
+    }
+
+    fn rows(&self, dataset: &Dataset) -> &ValidationRows {
+        if let Some(rows) = self.0.get() {
+            return rows;
+        }
+        // Outside of the lock, since the pool's threads share the work, and wait for nobody.
+        let columns = validation_columns(dataset);
+        let rows = ValidationRows { answers: Answers::of_validation(dataset), columns };
+        self.0.get_or_init(|| rows)
+    }
+}
+
+/// All that belong to equal datasets are equal.
+impl PartialEq for Validation {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// What a score and a size are worth (paper §3.2): the two bases of
@@ -111,30 +157,26 @@ impl Judge {
     }
 }
 
-/// Scores members on the validation rows; `custom` has one score each where the metric is the
-/// user's own.
+/// Scores members on the validation rows, which `validation` is of; `custom` has one score each where the
+/// metric is the user's own.
 ///
 /// # Errors
 /// [`crate::error::Error::Invalid`] when `custom` does not go with the metric or the members.
 pub fn score(
     dataset: &Dataset,
+    validation: &Validation,
     members: &[Member],
     judge: &Judge,
     custom: Option<&[f64]>,
-) -> Result<Vec<Score>> {
+) -> Result<Vec<Scored>> {
     let wanted = (judge.metric == Metric::Custom).then_some(members.len());
     if custom.map(<[f64]>::len) != wanted {
         return Err(invalid("metric", "needs one score for each member, and only if it is custom"));
     }
-    let answers = Answers::of_validation(dataset);
-    let columns = validation_columns(dataset);
+    let ValidationRows { answers, columns } = validation.rows(dataset);
     let one = |(place, member): (usize, &Member)| {
         let outputs = on_validation(&member.network, dataset, columns.as_deref());
-        let score = match custom {
-            Some(scores) => scores[place],
-            None => metrics::score(judge.metric, dataset.objective(), &outputs, &answers),
-        };
-        judge.judge(dataset, member, score, &outputs, &answers)
+        judge.judge(dataset, member, custom.map(|scores| scores[place]), &outputs, answers)
     };
     Ok(members.par_iter().enumerate().map(one).collect())
 }
@@ -144,12 +186,18 @@ impl Judge {
         &self,
         dataset: &Dataset,
         member: &Member,
-        score: f64,
+        custom: Option<f64>,
         outputs: &[f32],
         answers: &Answers,
-    ) -> Score {
+    ) -> Scored {
         let losses = metrics::evaluation_losses(dataset.objective(), outputs, answers);
         let loss = answers.mean(losses.iter().copied());
+        let score = match (custom, self.metric) {
+            (Some(score), _) => score,
+            // That is what the loss is.
+            (None, Metric::NegLogLoss) => -loss,
+            (None, metric) => metrics::score(metric, dataset.objective(), outputs, answers),
+        };
         let size = member.network.size();
         let sound = member.network.is_finite()
             && outputs.iter().all(|value| value.is_finite())
@@ -160,11 +208,9 @@ impl Judge {
         let skill = (score - constant) / (perfect - constant);
         let log_fitness =
             if sound { self.fitness.logarithm(skill, size) } else { f64::NEG_INFINITY };
-        Score {
-            score: sound.then_some(score),
-            loss: sound.then_some(loss),
-            log_fitness,
-            size,
+        let (score, loss) = (sound.then_some(score), sound.then_some(loss));
+        Scored {
+            score: Score { score, loss, log_fitness, size },
             row_losses: losses.into_iter().map(|loss| loss as f32).collect(),
         }
     }
@@ -173,17 +219,21 @@ impl Judge {
 /// Each member's outputs on the validation rows, `(rows, outputs)`: what a metric of the user's own
 /// is given.
 #[must_use]
-pub fn validation_outputs(dataset: &Dataset, members: &[Member]) -> Vec<Vec<f32>> {
-    let columns = validation_columns(dataset);
-    let one = |member: &Member| on_validation(&member.network, dataset, columns.as_deref());
+pub fn validation_outputs(
+    dataset: &Dataset,
+    validation: &Validation,
+    members: &[Member],
+) -> Vec<Vec<f32>> {
+    let columns = validation.rows(dataset).columns.as_deref();
+    let one = |member: &Member| on_validation(&member.network, dataset, columns);
     members.par_iter().map(one).collect()
 }
 
-/// Numbers of validation inputs, 32 MiB of them, up to which they are kept in columns while members are scored.
+/// Numbers of validation inputs, 32 MiB of them, up to which they are kept in columns.
 const MOST_IN_COLUMNS: usize = 1 << 23;
 
-/// The validation rows' inputs, turned into columns once for all members, unless they are too many; the pool's
-/// threads share the rows.
+/// The validation rows' inputs, turned into columns once for all members and generations, unless they are too
+/// many; the pool's threads share the rows.
 fn validation_columns(dataset: &Dataset) -> Option<Vec<f32>> {
     let (rows, inputs) = (dataset.validation(), dataset.n_inputs());
     if rows.len() * inputs > MOST_IN_COLUMNS {

@@ -212,7 +212,9 @@ impl<I: Square, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bo
     #[inline(always)]
     fn run(self) -> Result<()> {
         let Epochs { dataset, nonzeros, team, orders, places, tell, stop } = self.epochs;
-        let Team::Groups(groups) = team else { return Ok(()) };
+        let Team::Groups(groups) = team else {
+            unreachable!("who asked knows it for one of groups")
+        };
         let last = tell && places.end == orders.rows.len();
         let orders = orders.part(places);
         let rates = |member: &Member| rates(member, dataset);
@@ -240,11 +242,12 @@ impl<S: Square> Work for EpochsOfSingles<'_, '_, S> {
     #[inline(always)]
     fn run(self) -> Result<()> {
         let Epochs { dataset, team, orders, places, tell, stop, .. } = self.epochs;
-        let Team::Singles(members, trainer) = team else { return Ok(()) };
+        let Team::Singles(members, trainer) = team else { unreachable!("it is none of groups") };
         let rates = |member: &Member| rates(member, dataset);
-        let before = trainer.take().and_then(|trainer| trainer.downcast::<Singles<S>>().ok());
-        let mut own = match before {
-            Some(before) => before,
+        let mut own = match trainer.take() {
+            Some(trainer) => {
+                trainer.downcast::<Singles<S>>().expect("vectors of one kind in a process")
+            }
             None => Box::new(Singles::<S>::new(dataset, members, rates)),
         };
         own.train(dataset, orders, places.end, tell, stop)?;

@@ -6,7 +6,7 @@ use apbt_rs::archive::{Archive, Snapshot};
 use apbt_rs::member::Member;
 use apbt_rs::metrics::Answers;
 use apbt_rs::network::Activation;
-use apbt_rs::scoring::Score;
+use apbt_rs::scoring::{Score, Scored};
 use proptest::prelude::*;
 
 const ROWS: usize = 4;
@@ -15,6 +15,7 @@ const ROWS: usize = 4;
 #[derive(Clone, Debug)]
 struct Shown {
     score: Score,
+    row_losses: Vec<f32>,
     generation: u64,
     member: u32,
 }
@@ -57,15 +58,15 @@ fn weighted_mean(values: impl Iterator<Item = f64>, weights: &[f64]) -> f64 {
     sum / weights.iter().sum::<f64>()
 }
 
-fn score(&(fitness, score, size, rows): &Drawn, weights: &[f64]) -> Score {
+fn scored(&(fitness, score, size, rows): &Drawn, weights: &[f64]) -> Scored {
     let alive = fitness.is_some();
-    Score {
+    let score = Score {
         score: alive.then_some(f64::from(score)),
         loss: alive.then(|| weighted_mean(rows.iter().map(|&loss| f64::from(loss)), weights)),
         log_fitness: fitness.map_or(f64::NEG_INFINITY, f64::from),
         size,
-        row_losses: rows.map(f32::from).to_vec(),
-    }
+    };
+    Scored { score, row_losses: rows.map(f32::from).to_vec() }
 }
 
 /// The archive of these generations, and all that was shown to it and had not diverged.
@@ -75,14 +76,15 @@ fn show(generations: &[Vec<Drawn>], weights: &[f64]) -> (Archive, Vec<Shown>) {
     let (mut archive, mut shown) = (Archive::default(), Vec::new());
     for (generation, drawn) in generations.iter().enumerate() {
         let generation = generation as u64;
-        let scores: Vec<Score> = drawn.iter().map(|drawn| score(drawn, weights)).collect();
-        archive.add(&members[..scores.len()], &scores, generation);
-        shown.extend(
-            (0_u32..)
-                .zip(scores)
-                .filter(|(_, score)| score.score.is_some())
-                .map(|(member, score)| Shown { score, generation, member }),
-        );
+        let scored: Vec<Scored> = drawn.iter().map(|drawn| scored(drawn, weights)).collect();
+        archive.add(&members[..scored.len()], &scored, generation);
+        let alive = (0_u32..).zip(scored).filter(|(_, one)| one.score.score.is_some());
+        shown.extend(alive.map(|(member, Scored { score, row_losses })| Shown {
+            score,
+            row_losses,
+            generation,
+            member,
+        }));
     }
     (archive, shown)
 }
@@ -120,7 +122,7 @@ fn name(snapshot: Option<&Snapshot>) -> Option<(u64, u32)> {
 
 /// Whether the mean of the differences is no more than its standard error.
 fn within_one_se(a: &Shown, lowest: &Shown, weights: &[f64]) -> bool {
-    let rows = a.score.row_losses.iter().zip(&lowest.score.row_losses);
+    let rows = a.row_losses.iter().zip(&lowest.row_losses);
     let differences: Vec<f64> = rows.map(|(a, b)| f64::from(a - b)).collect();
     let mean = weighted_mean(differences.iter().copied(), weights);
     let n = weights.iter().filter(|&&weight| weight > 0.0).count() as f64;
@@ -188,7 +190,7 @@ proptest! {
     fn order_of_arrival_is_all_that_generations_matter_for(generations in generations()) {
         let (archive, _) = show(&generations, &[1.0; ROWS]);
         let scores = |snapshots: &[Snapshot]| -> Vec<Score> {
-            snapshots.iter().map(|snapshot| snapshot.score.clone()).collect()
+            snapshots.iter().map(|snapshot| snapshot.score).collect()
         };
         let one_by_one: Vec<Vec<Drawn>> =
             generations.concat().into_iter().map(|drawn| vec![drawn]).collect();

@@ -311,7 +311,8 @@ fn a_state_of_another_run_is_refused() {
     let narrow = common::dataset(30, (2, 3), common::objective(PAIRS[3], 3), false, 0);
     let few = common::dataset(30, (3, 2), common::objective(PAIRS[3], 2), false, 0);
     for dataset in [narrow, few] {
-        let other = Run { dataset, ..run.clone() };
+        let (space, judge) = (run.space.clone(), run.judge.clone());
+        let other = Run::new(dataset, space, judge, run.seed).unwrap();
         assert!(matches!(State::from_bytes(&bytes, &other), Err(Error::Corrupt(_))));
     }
     assert!(matches!(State::from_bytes(&[], &run), Err(Error::Corrupt(_))));

@@ -2,13 +2,14 @@
 
 mod common;
 
+use apbt_rs::error::Error;
 use apbt_rs::exploring::{exploit, explore};
 use apbt_rs::hyperparameters::{Domain, OPTIMIZER, Scale, Table};
 use apbt_rs::member::{Event, Member, OptimizerState, Space};
 use apbt_rs::network::Activation;
 use apbt_rs::selection::Action;
 use apbt_rs::topology::simplify;
-use common::{paper_space, range, run, start, wide_space};
+use common::{PAIRS, paper_space, range, run, run_in, start, wide_space};
 use proptest::prelude::*;
 
 /// A member drawn from a space, with slots that are not zero where weights are not.
@@ -160,5 +161,35 @@ fn a_donor_is_copied_as_it_was_though_it_changes_first() {
         exploit(&mut expected, &state.population[donor], donor as u32);
         explore(&mut expected, &run.space, run.seed, place as u32);
         assert_eq!(changed.population[place], expected);
+    }
+}
+
+#[test]
+fn who_is_drawn_anew_is_another_at_each_age_and_goes_on_from_where_the_others_are() {
+    let run = run(true, 3);
+    let (mut state, _) = start(&run, 3);
+    let mut seen = vec![state.population[2].network.clone()];
+    for age in 1..4 {
+        for member in &mut state.population {
+            (member.generations, member.epochs) = (age, 5 * age);
+        }
+        run.apply(&mut state, &[Action::Keep, Action::Keep, Action::Fresh]).unwrap();
+        let (shape, output) = ((3, 3), run.dataset.objective().output);
+        let drawn = run.space.birth(shape, output, run.seed, 2, age);
+        assert_eq!(state.population[2], Member { epochs: 5 * age, ..drawn });
+        assert!(!seen.contains(&state.population[2].network));
+        seen.push(state.population[2].network.clone());
+    }
+}
+
+#[test]
+fn networks_that_memory_has_no_room_for_are_refused_before_they_are_drawn() {
+    for (layers, units) in [(3.0, 65536.0), (65536.0, 65536.0)] {
+        let (hidden_layers, hidden_units) = (Domain::Fixed(layers), Domain::Fixed(units));
+        let run = run_in(Space { hidden_layers, hidden_units, ..wide_space() }, PAIRS[3], 0);
+        for k in [2, 3000] {
+            let refusal = run.start(k).expect_err("no room");
+            assert!(matches!(refusal, Error::Invalid { argument: "space", .. }), "{refusal}");
+        }
     }
 }

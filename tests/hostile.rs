@@ -14,6 +14,7 @@ use apbt_rs::evolution::{Run, State, evolve};
 use apbt_rs::files::{read_header, read_network, seal, write};
 use apbt_rs::history::History;
 use apbt_rs::network::Activation;
+use apbt_rs::selection::Action;
 use common::{network, run, start};
 use proptest::prelude::*;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -102,12 +103,17 @@ fn parts(seed: u64) -> (Run, State, History) {
     (run, state, history)
 }
 
-/// One more generation, in which everybody goes on.
-fn goes_on(run: &Run, mut state: State) {
-    let plan = Run::keep_all(&state);
-    run.apply(&mut state, &plan).unwrap();
-    run.train(&mut state, 1, &AtomicBool::new(false)).unwrap();
-    run.score(&mut state, &mut History::default(), None).unwrap();
+/// Two more generations: as its scores have it, if there are any, then one in which all copy the member before,
+/// or are drawn anew. (What a space was made into may be large, so that nobody is drawn from it.)
+fn goes_on(run: &Run, mut state: State, anew: bool) {
+    let k = state.population.len() as u32;
+    let other = |place: u32| if anew { Action::Fresh } else { Action::Copy((place + k - 1) % k) };
+    let planned = if anew { run.plan(&state) } else { vec![Action::Keep; k as usize] };
+    for plan in [planned, (0..k).map(other).collect()] {
+        run.apply(&mut state, &plan).unwrap();
+        run.train(&mut state, 1, &AtomicBool::new(false)).unwrap();
+        run.score(&mut state, &mut History::default(), None).unwrap();
+    }
 }
 
 proptest! {
@@ -135,7 +141,8 @@ proptest! {
         let (run, state, _) = parts(seed);
         let changed = apply(&changes, state.to_bytes().unwrap());
         if let Some(state) = guarded(&changed, |bytes| State::from_bytes(bytes, &run)) {
-            goes_on(&run, state);
+            goes_on(&run, state.clone(), false);
+            goes_on(&run, state, true);
         }
     }
 
@@ -147,7 +154,7 @@ proptest! {
         if let Some(run) = guarded(&changed, Run::from_bytes)
             && let Some(state) = guarded(&state, |bytes| State::from_bytes(bytes, &run))
         {
-            goes_on(&run, state);
+            goes_on(&run, state, false);
         }
     }
 

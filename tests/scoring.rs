@@ -6,7 +6,7 @@ mod plain;
 use apbt_rs::error::Error;
 use apbt_rs::metrics::{Answers, Metric, evaluation_losses, score as metric_score};
 use apbt_rs::network::{Activation, Network};
-use apbt_rs::scoring::{Fitness, Judge, predict, score, validation_outputs};
+use apbt_rs::scoring::{Fitness, Judge, Score, Validation, predict, score, validation_outputs};
 use common::{PAIRS, Shape, dataset, layers_of, member, network, objective, random};
 use plain::textbook;
 use proptest::prelude::*;
@@ -61,17 +61,18 @@ proptest! {
         let data = dataset(30, (4, 3), objective(pair, 3), true, seed);
         let member = member(network(&[4, 3], &[pair.0], 0.8, seed), VALUES);
         let (answers, members) = (Answers::of_validation(&data), [member]);
-        let outputs = validation_outputs(&data, &members).remove(0);
+        let validation = Validation::default();
+        let outputs = validation_outputs(&data, &validation, &members).remove(0);
         let rows: Vec<f32> =
             data.validation().iter().flat_map(|&row| data.input(row)).copied().collect();
         prop_assert_eq!(&outputs, &predict(&members[0].network, &rows));
         let losses = evaluation_losses(data.objective(), &outputs, &answers);
         for metric in Metric::ALL.into_iter().filter(|m| m.task() == Some(data.objective().task)) {
             let Ok(judge) = Judge::new(&data, metric, Fitness::PAPER, None) else { continue };
-            let told = score(&data, &members, &judge, None).unwrap().remove(0);
+            let told = score(&data, &validation, &members, &judge, None).unwrap().remove(0);
             let expected = metric_score(metric, data.objective(), &outputs, &answers);
-            prop_assert_eq!(told.score, Some(expected));
-            prop_assert_eq!(told.size, members[0].network.size());
+            prop_assert_eq!(told.score.score, Some(expected));
+            prop_assert_eq!(told.score.size, members[0].network.size());
             prop_assert!(told.row_losses.iter().zip(&losses).all(|(&a, &b)| a == b as f32));
             prop_assert_eq!(told.row_losses.len(), data.validation().len());
         }
@@ -80,12 +81,19 @@ proptest! {
 
 #[test]
 fn a_prediction_never_depends_on_the_rows_beside_it_or_on_threads() {
-    let (network, row) = problem(((vec![], PAIRS[3]), (3, 2, 1), 1.0, 1));
-    let inputs = row.repeat(10_000);
-    let one = predict(&network, &row);
-    for threads in [1, 3] {
-        let told = common::pool(threads).install(|| predict(&network, &inputs));
-        assert!(told == one.repeat(10_000));
+    for shape in [vec![], vec![(Activation::Tanh, 5)], vec![(Activation::Relu, 2); 2]] {
+        let (network, mut inputs) = problem(((shape, PAIRS[3]), (3, 2, 10_000), 1.0, 1));
+        // What is no number must not reach its neighbours either.
+        for (place, input) in inputs.iter_mut().enumerate().filter(|(place, _)| place % 71 == 0) {
+            *input = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY][place % 3];
+        }
+        let bits = |outputs: Vec<f32>| outputs.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        let rows = inputs.chunks_exact(3);
+        let alone = bits(rows.flat_map(|row| predict(&network, row)).collect());
+        for threads in [1, 3] {
+            let told = common::pool(threads).install(|| predict(&network, &inputs));
+            assert!(bits(told) == alone, "{:?} {threads}", network.topology());
+        }
     }
 }
 
@@ -105,7 +113,8 @@ fn validation_outputs_are_predictions_whatever_the_number_of_rows() {
         let chosen: Vec<f32> = chosen.copied().collect();
         let expected: Vec<_> = members.iter().map(|one| predict(&one.network, &chosen)).collect();
         for threads in [1, 3] {
-            let told = common::pool(threads).install(|| validation_outputs(&data, &members));
+            let told = common::pool(threads)
+                .install(|| validation_outputs(&data, &Validation::default(), &members));
             assert!(told == expected, "{rows} {threads}");
         }
     }
@@ -127,7 +136,8 @@ fn numbers_that_are_not_finite_leave_no_score() {
     let mut lost = sound.clone();
     lost.train_loss = Some(f64::NAN);
     let members = [with(f32::NAN), with(f32::INFINITY), lost, sound];
-    let scores = score(&data, &members, &judge, None).unwrap();
+    let scored = score(&data, &Validation::default(), &members, &judge, None).unwrap();
+    let scores: Vec<Score> = scored.into_iter().map(|one| one.score).collect();
     for diverged in &scores[..3] {
         assert_eq!((diverged.score, diverged.loss), (None, None));
         assert_eq!(diverged.log_fitness, f64::NEG_INFINITY);
@@ -140,13 +150,14 @@ fn a_metric_of_the_users_own_brings_its_scores_and_anchors() {
     let data = dataset(30, (2, 3), objective(PAIRS[3], 3), false, 0);
     let members = [member(network(&[2, 3], &[PAIRS[3].0], 1.0, 0), VALUES)];
     let judge = Judge::new(&data, Metric::Custom, Fitness::PAPER, Some((10.0, 30.0))).unwrap();
-    let told = score(&data, &members, &judge, Some(&[25.0])).unwrap().remove(0);
+    let scored = |custom| score(&data, &Validation::default(), &members, &judge, custom);
+    let told = scored(Some(&[25.0])).unwrap().remove(0).score;
     assert_eq!(told.score, Some(25.0));
     assert_eq!(told.log_fitness, Fitness::PAPER.logarithm(0.75, 6));
-    let nan = score(&data, &members, &judge, Some(&[f64::NAN])).unwrap().remove(0);
+    let nan = scored(Some(&[f64::NAN])).unwrap().remove(0).score;
     assert_eq!((nan.score, nan.log_fitness), (None, f64::NEG_INFINITY));
     for wrong in [None, Some(&[][..]), Some(&[1.0, 2.0][..])] {
-        assert!(matches!(score(&data, &members, &judge, wrong), Err(Error::Invalid { .. })));
+        assert!(matches!(scored(wrong), Err(Error::Invalid { .. })));
     }
 }
 

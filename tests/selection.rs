@@ -14,7 +14,6 @@ fn score((fitness, loss): (Option<i32>, u32)) -> Score {
         loss: (!diverged).then_some(f64::from(loss)),
         log_fitness: fitness.map_or(f64::NEG_INFINITY, f64::from),
         size: 1,
-        row_losses: vec![],
     }
 }
 

@@ -20,14 +20,13 @@ use super::table::PyTable;
 use super::threads::Threads;
 use super::{Matrix, matrix};
 use crate::dataset::{Dataset, Loss, Objective};
-use crate::error::{Error, corrupt};
+use crate::error::{Error, Result, corrupt};
 use crate::evolution::{Run, State};
 use crate::grouping::padding;
 use crate::history::History;
 use crate::hyperparameters::{Domain, NAMES, Table};
 use crate::member::Space;
-use crate::metrics::Answers;
-use crate::scoring::{self, Fitness, Judge};
+use crate::scoring::{Fitness, Judge};
 use crate::selection::Action;
 
 /// How often a call that trains looks for Ctrl-C.
@@ -50,6 +49,7 @@ impl PyEvolution {
     ))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of one private call")]
     fn new(
+        py: Python<'_>,
         inputs: &mut PyTable,
         targets: PyReadonlyArray2<'_, f32>,
         task: &str,
@@ -76,16 +76,10 @@ impl PyEvolution {
             _ => return Err(unknown("loss", loss)),
         };
         let (task, output) = (task_of(task)?, activation(output)?);
-        let dataset = Dataset::new(
-            inputs.take(),
-            targets.as_array().iter().copied().collect(),
-            targets.shape()[1],
-            sample_weight,
-            train.as_array().to_vec(),
-            validation.as_array().to_vec(),
-            Objective { task, output, loss, decay_biases, target_scale },
-            seed,
-        )?;
+        let objective = Objective { task, output, loss, decay_biases, target_scale };
+        let (inputs, columns) = (inputs.take(), targets.shape()[1]);
+        let targets: Vec<f32> = targets.as_array().iter().copied().collect();
+        let (train, validation) = (train.as_array().to_vec(), validation.as_array().to_vec());
         let domain = |name: &str| -> PyResult<Domain> {
             let domain = space.get_item(name)?;
             let domain = domain.ok_or_else(|| unknown("space", name))?;
@@ -101,11 +95,27 @@ impl PyEvolution {
             density: domain("density")?,
             table: Table::new(NAMES.into_iter().map(domain).collect::<PyResult<_>>()?)?,
         };
-        let fitness = Fitness { score_base, size_base };
-        let judge = Judge::new(&dataset, metric_of(metric)?, fitness, anchors)?;
-        let run = Run::new(dataset, space, judge, seed)?;
-        let state = run.start(k)?;
-        Ok(Self { run, state, history: History::default(), threads: Threads::new(n_jobs) })
+        let (metric, fitness) = (metric_of(metric)?, Fitness { score_base, size_base });
+        let threads = Threads::new(n_jobs);
+        let pool = threads.get()?;
+        let start = || -> Result<(Run, State)> {
+            let dataset = Dataset::new(
+                inputs,
+                targets,
+                columns,
+                sample_weight,
+                train,
+                validation,
+                objective,
+                seed,
+            )?;
+            let judge = Judge::new(&dataset, metric, fitness, anchors)?;
+            let run = Run::new(dataset, space, judge, seed)?;
+            let state = run.start(k)?;
+            Ok((run, state))
+        };
+        let (run, state) = py.detach(|| pool.install(start))?;
+        Ok(Self { run, state, history: History::default(), threads })
     }
 
     /// Trains every member. False if the deadline, in seconds from now, came first: the members are
@@ -172,20 +182,15 @@ impl PyEvolution {
     /// Each member's outputs on the validation rows, `(rows, n_outputs)`.
     fn validation_outputs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f32>>>> {
         let pool = self.threads.get()?;
-        let dataset = &self.run.dataset;
-        let outputs = py.detach(|| {
-            pool.install(|| scoring::validation_outputs(dataset, &self.state.population))
-        });
-        outputs.into_iter().map(|one| matrix(py, one, dataset.n_outputs())).collect()
+        let Self { run, state, .. } = self;
+        let outputs = py.detach(|| pool.install(|| run.validation_outputs(state)));
+        outputs.into_iter().map(|one| matrix(py, one, run.dataset.n_outputs())).collect()
     }
 
-    fn plan(&self) -> Vec<(&'static str, Option<u32>)> {
-        let plan = if self.state.generation > 0 {
-            self.run.plan(&self.state)
-        } else {
-            Run::keep_all(&self.state)
-        };
-        plan.into_iter()
+    fn plan(&self, py: Python<'_>) -> Vec<(&'static str, Option<u32>)> {
+        let Self { run, state, .. } = self;
+        py.detach(|| run.plan(state))
+            .into_iter()
             .map(|action| match action {
                 Action::Keep => ("keep", None),
                 Action::Copy(donor) => ("copy", Some(donor)),
@@ -194,7 +199,7 @@ impl PyEvolution {
             .collect()
     }
 
-    fn apply(&mut self, plan: Vec<(String, Option<u32>)>) -> PyResult<()> {
+    fn apply(&mut self, py: Python<'_>, plan: Vec<(String, Option<u32>)>) -> PyResult<()> {
         let action = |(name, donor): &(String, Option<u32>)| match (name.as_str(), donor) {
             ("keep", None) => Ok(Action::Keep),
             ("copy", Some(donor)) => Ok(Action::Copy(*donor)),
@@ -202,7 +207,9 @@ impl PyEvolution {
             _ => Err(unknown("plan", name)),
         };
         let plan = plan.iter().map(action).collect::<PyResult<Vec<Action>>>()?;
-        Ok(self.run.apply(&mut self.state, &plan)?)
+        let pool = self.threads.get()?;
+        let Self { run, state, .. } = self;
+        Ok(py.detach(|| pool.install(|| run.apply(state, &plan)))?)
     }
 
     #[getter]
@@ -229,9 +236,11 @@ impl PyEvolution {
         self.state.archive.most_accurate().cloned().map(PySnapshot)
     }
 
-    fn one_se(&self) -> Option<PySnapshot> {
-        let answers = Answers::of_validation(&self.run.dataset);
-        self.state.archive.one_se(&answers).cloned().map(PySnapshot)
+    fn one_se(&self, py: Python<'_>) -> PyResult<Option<PySnapshot>> {
+        let pool = self.threads.get()?;
+        let Self { run, state, .. } = self;
+        let chosen = py.detach(|| pool.install(|| run.one_se(state)));
+        Ok(chosen.cloned().map(PySnapshot))
     }
 
     fn front(&self) -> Vec<PySnapshot> {

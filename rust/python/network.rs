@@ -161,11 +161,6 @@ impl PySnapshot {
     }
 
     #[getter]
-    fn row_losses<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f32>> {
-        self.0.score.row_losses.clone().into_pyarray(py)
-    }
-
-    #[getter]
     fn hyperparameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let values = &self.0.hyperparameters;
         let result = PyDict::new(py);

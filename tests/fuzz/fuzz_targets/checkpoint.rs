@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use apbt_rs::evolution::{Run, State};
 use apbt_rs::history::History;
+use apbt_rs::selection::Action;
 use libfuzzer_sys::fuzz_target;
 
 /// A part and what comes after it.
@@ -24,7 +25,7 @@ fn read(bytes: &[u8]) -> Option<()> {
     }
     // A table of many rows is slow, not wrong.
     if run.dataset.train().len() * state.population.len() < 10_000 {
-        let plan = Run::keep_all(&state);
+        let plan = vec![Action::Keep; state.population.len()];
         run.apply(&mut state, &plan).expect("a plan for this population");
         run.train(&mut state, 1, &AtomicBool::new(false)).expect("nobody stops it");
         let _ = run.score(&mut state, &mut History::default(), None);
