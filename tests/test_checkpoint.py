@@ -25,7 +25,7 @@ QUICK: dict[str, Any] = {"k": 10, "epochs": 30, "readiness": 5, "seed": 0, "prog
 
 
 def same(a: apbt_rs.Result, b: apbt_rs.Result) -> bool:
-    pairs = list(zip(a.networks(), b.networks(), strict=True))
+    pairs = list(zip(a._networks(), b._networks(), strict=True))
     equal = (np.array_equal(x.core.parameters, y.core.parameters) for (_, x), (_, y) in pairs)
     scores = all(x.test_score == y.test_score for (_, x), (_, y) in pairs)
     return a.history.equals(b.history) and all(equal) and scores and a.rule == b.rule

@@ -15,7 +15,7 @@ KEPT = np.setdiff1d(np.arange(150), HELD)
 
 
 def losses(result: apbt_rs.Result) -> list[float | None]:
-    return [one.validation_loss for _, one in result.networks()]
+    return [one.validation_loss for _, one in result._networks()]
 
 
 @pytest.mark.parametrize("name", ["validation", "test"])
@@ -27,7 +27,7 @@ def test_a_table_of_its_own_scores_as_the_same_rows_by_index(name: str) -> None:
     rows[name] = HELD
     table[name] = X[HELD].select(reversed(X.columns)), Y[HELD]
     by_rows, given = apbt_rs.run(X, Y, **rows), apbt_rs.run(X[KEPT], Y[KEPT], **table)
-    for (_, a), (_, b) in zip(by_rows.networks(), given.networks(), strict=True):
+    for (_, a), (_, b) in zip(by_rows._networks(), given._networks(), strict=True):
         assert np.array_equal(a.core.parameters, b.core.parameters)
         assert (a.validation_score, a.validation_loss) == (b.validation_score, b.validation_loss)
         assert (a.test_score, a.test_loss) == (b.test_score, b.test_loss)

@@ -37,7 +37,7 @@ def result() -> apbt_rs.Result:
 
 
 def same(a: apbt_rs.Result, b: apbt_rs.Result) -> bool:
-    pairs = zip(a.networks(), b.networks(), strict=True)
+    pairs = zip(a._networks(), b._networks(), strict=True)
     equal = (
         np.array_equal(one.core.parameters, other.core.parameters) for (_, one), (_, other) in pairs
     )
@@ -150,7 +150,7 @@ def test_champions_and_front_against_the_whole_history(result: apbt_rs.Result) -
 
 
 def test_a_schedule_is_the_lineage(result: apbt_rs.Result) -> None:
-    for _, network in result.networks():
+    for _, network in result._networks():
         schedule = network.schedule()
         assert schedule["generation"].to_list() == list(range(network.generation + 1))
         assert schedule["member"][-1] == network.member

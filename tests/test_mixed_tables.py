@@ -73,7 +73,7 @@ def test_the_same_table_from_everywhere_gives_the_same_bits(tmp_path: Path) -> N
     first, *others = [apbt_rs.run(table, y, **QUICK) for table in tables]
     for other in others:
         assert other.history.equals(first.history)
-        for (_, a), (_, b) in zip(first.networks(), other.networks(), strict=True):
+        for (_, a), (_, b) in zip(first._networks(), other._networks(), strict=True):
             assert np.array_equal(a.core.parameters, b.core.parameters)
             assert list(a.predict(frame)) == list(b.predict(frame))
     first.chosen.save(tmp_path / "net")

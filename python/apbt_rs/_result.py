@@ -93,7 +93,7 @@ class Result:
 
     def summary(self) -> pl.DataFrame:
         """Return topology, size and scores of `best`, `most_accurate` and `chosen`."""
-        return summary_frame(self.networks()[:3])
+        return summary_frame(self._networks()[:3])
 
     @property
     def encoding(self) -> pl.DataFrame:
@@ -123,7 +123,7 @@ class Result:
 
         _files.write(path, _files.result_to_bytes(self))
 
-    def networks(self) -> list[tuple[str, Network]]:
+    def _networks(self) -> list[tuple[str, Network]]:
         """Return all networks with what they are called."""
         named = [("best", self.best), ("most_accurate", self.most_accurate)]
         return [*named, ("chosen", self.chosen), *(("front", one) for one in self.front)]
@@ -136,7 +136,7 @@ class Result:
     def from_parts(
         cls, facts: dict[str, Any], history: pl.DataFrame, networks: list[Network]
     ) -> Result:
-        """Put together what `facts`, `history` and `networks` gave."""
+        """Put together what `facts`, `history` and `_networks` gave."""
         best, most_accurate, chosen, *front = networks
         return cls(
             best=best,
