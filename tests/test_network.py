@@ -4,6 +4,7 @@ import pickle
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,6 +70,46 @@ def test_a_row_of_weight_n_counts_as_n_rows(
     if y[rows].n_unique() > 1:
         expected = r2_score(y[rows], regressor.predict(X[rows]))
         assert regressor.score(X, y, weights) == pytest.approx(expected, abs=1e-5)
+
+
+NO_WEIGHTS: list[Any] = [
+    *([-1.0] + [1.0] * 149, [float("nan")] * 150, [0.0] * 150, [float("inf")] * 150),
+    *([None] + [1.0] * 149, ["1"] * 150, [1.0] * 149, [], np.ones((150, 1)), np.ones((150, 2))),
+    *(dict.fromkeys(range(150), 1.0), pl.DataFrame({"w": [1.0] * 150}), 3.0, "w", [1e101] * 150),
+]
+
+
+@pytest.mark.parametrize("weights", NO_WEIGHTS, ids=range(len(NO_WEIGHTS)))
+def test_row_weights_are_checked_as_those_of_a_run(
+    classifier: apbt_rs.Network, weights: Any
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^sample_weight") as scored:
+        classifier.score(X, Y, sample_weight=weights)
+    with pytest.raises((TypeError, ValueError), match=r"^sample_weight") as run:
+        apbt_rs.evolve(X, Y, sample_weight=weights)
+    assert (scored.type, str(scored.value)) == (run.type, str(run.value))
+
+
+def test_r2_of_equal_targets_is_nan_with_a_warning(regressor: apbt_rs.Network) -> None:
+    """As scikit-learn's of a single row; -inf would stand for a very bad network."""
+    few, y = X[:3, :2], [0.2] * 3
+    with pytest.warns(
+        UserWarning, match="score: all rows have the same 'petal_width', of which r2"
+    ):
+        assert np.isnan(regressor.score(few, y))
+    with pytest.warns(UserWarning, match="score: all rows"):
+        assert np.isnan(regressor.score(few, [0.2, 0.2, 0.3], sample_weight=[1, 1, 0]))
+    with pytest.warns(
+        UserWarning, match="test: all rows have the same 'petal_length', of which r2"
+    ):
+        best = apbt_rs.run(
+            X[:, :2],
+            X.select("petal_width", "petal_length"),
+            **QUICK,
+            test=(few, {"petal_width": [0.1, 0.2, 0.3], "petal_length": [1.5] * 3}),
+        ).best
+    assert np.isnan(best.test_score or 0.0)
+    assert np.isfinite(best.test_loss or np.nan)
 
 
 def test_many_rows_are_as_few(classifier: apbt_rs.Network) -> None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from apbt_rs import _core
+from apbt_rs._data import Answers, _weights
 from apbt_rs._encoding import Encoder
 from apbt_rs._metrics import Metric
 from apbt_rs._targets import Targets, check_lengths
-
-if TYPE_CHECKING:
-    from apbt_rs._data import Answers
+from apbt_rs._warnings import warn
 
 __all__ = ["Network"]
 
@@ -34,9 +33,10 @@ class Network:
         error of standardised targets) on the validation rows. They steered the search, and so are
         optimistic.
     test_score, test_loss : float or None
-        The same on the rows of `test=`, which took no part; None without.
+        The same on the rows of `test=`, which took no part; None without. NaN where the metric is
+        undefined on these rows, as for `score`.
     log_fitness, fitness : float
-        `score_base^(100·skill) / size_base^size` (paper §3.2) and its logarithm.
+        The logarithm of `score_base^(100·skill) / size_base^size` (paper §3.2), and that itself.
     generation, member : int
         When and where in the population it scored.
     hyperparameters : dict
@@ -164,10 +164,12 @@ class Network:
         X : table of shape (rows, columns)
         y : column of shape (rows,) or table of shape (rows, n_targets)
         sample_weight : array of shape (rows,), default=None
+            Weights of the rows, as for `run`.
 
         Returns
         -------
         float
+            NaN, with a warning, for "r2" where all rows have the same target.
 
         Raises
         ------
@@ -175,18 +177,15 @@ class Network:
             If the tables do not fit, or the metric is a function of the user's own, which
             networks do not carry.
         """
-        inputs, targets = self.encoder.transform(X), self.targets.transform(y)
-        check_lengths(len(inputs), len(targets))
         if self.metric not in _core.CLASSIFICATION_METRICS + _core.REGRESSION_METRICS:
             raise ValueError(
                 f"score: the metric {self.metric!r} is a function, which a network does not "
                 "carry: call it on what predict returns"
             )
-        weights = None
-        if sample_weight is not None:
-            weights = [float(weight) for weight in sample_weight]
-            check_lengths(len(inputs), len(weights), y_argument="sample_weight")
-        score, _ = self._evaluate(self.core.outputs(inputs), targets, weights, self.metric)
+        inputs, targets = self.encoder.transform(X), self.targets.transform(y)
+        check_lengths(len(inputs), len(targets))
+        weights = _weights(sample_weight, len(inputs))
+        score, _ = self._evaluate(self.core.outputs(inputs), targets, weights, self.metric, "score")
         return score
 
     def schedule(self) -> pl.DataFrame:
@@ -225,7 +224,8 @@ class Network:
     def test(self, answers: Answers, metric: Metric) -> tuple[float, float]:
         """Return score and evaluation loss on rows that took no part in the search."""
         outputs = self.core.outputs(answers.inputs)
-        score, loss = self._evaluate(outputs, answers.targets, answers.weights, metric.core_name)
+        weights = answers.weights
+        score, loss = self._evaluate(outputs, answers.targets, weights, metric.core_name, "test")
         if metric.function is not None:
             score = metric(answers.labels, self.response(outputs, metric))
         return score, loss
@@ -237,9 +237,14 @@ class Network:
         return self._answers(outputs)
 
     def _evaluate(
-        self, outputs: np.ndarray, targets: np.ndarray, weights: list[float] | None, metric: str
+        self,
+        outputs: np.ndarray,
+        targets: np.ndarray,
+        weights: list[float] | None,
+        metric: str,
+        where: str,
     ) -> tuple[float, float]:
-        return _core.evaluate(
+        score, loss = _core.evaluate(
             outputs,
             targets,
             task=self.targets.task,
@@ -248,6 +253,17 @@ class Network:
             sample_weight=weights,
             metric=metric,
         )
+        if metric == "r2" and not np.isfinite(score):
+            counted = targets if weights is None else targets[np.array(weights) > 0]
+            equal = (counted == counted[0]).all(axis=0)
+            if equal.any():
+                warn(
+                    f"{where}: all rows have the same {self.targets.names[equal.argmax()]!r}, of "
+                    "which r2 is undefined: it is NaN; give rows that differ, or use the metric "
+                    "'neg_mean_squared_error'"
+                )
+                return float("nan"), loss
+        return score, loss
 
     def _answers(self, outputs: np.ndarray) -> pl.Series | pl.DataFrame:
         return answers_from_outputs(self.targets, self.activations[-1], outputs)
