@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from apbt_rs import _core
 from apbt_rs._checkpoint import Checkpoint, Parts, check_path
-from apbt_rs._data import Data, prepare
+from apbt_rs._data import prepare
 from apbt_rs._frames import history_frame, schedule_frame
-from apbt_rs._metrics import Metric, resolve
-from apbt_rs._network import Network, answers_from_outputs
+from apbt_rs._metrics import resolve
+from apbt_rs._network import Network, response_from_outputs
 from apbt_rs._progress import Progress
 from apbt_rs._result import Result
 from apbt_rs._settings import (
@@ -25,6 +26,7 @@ from apbt_rs._settings import (
     automatic_objective,
 )
 from apbt_rs._space import Space
+from apbt_rs._warnings import warn
 
 __all__ = ["Evolution", "Generation"]
 
@@ -295,13 +297,28 @@ class Evolution(Iterator[Generation]):
 
     def _custom_scores(self) -> list[float] | None:
         """Score every member by the user's metric, if there is one."""
-        if self._metric.function is None:
+        metric, data = self._metric, self._data
+        if metric.function is None:
             return None
-        labels = self._data.labels(self._data.validation)
-        return [
-            self._metric(labels, _response(self._data, self._core.output, self._metric, outputs))
+        first = self._core.n_rows == 0
+        weights = None if data.weights is None else np.take(data.weights, data.validation)
+        if first and weights is not None and not metric.weighted:
+            warn(
+                f"metric {metric.name!r} has no parameter sample_weight, so that row weights count "
+                "in training and not in its scores: give it one to weigh them there, too"
+            )
+        labels, output = data.labels(data.validation), self._core.output
+        scores = [
+            metric(labels, response_from_outputs(data.targets, output, metric, outputs), weights)
             for outputs in self._core.validation_outputs()
         ]
+        if first and not np.isfinite(scores).any():
+            raise ValueError(
+                f"metric {metric.name!r}: no network had a finite score before any training, the "
+                f"first {scores[0]}; check what the metric returns, and let it be a number, such "
+                "as its worst, where it is undefined"
+            )
+        return scores
 
     def _generation(self) -> Generation:
         best = self._core.best()
@@ -365,9 +382,3 @@ class Evolution(Iterator[Generation]):
         run, core, history = state["_core"]
         threads = self._settings.threads()
         self._core = _core.Evolution.from_parts(run, core, [history], threads)
-
-
-def _response(data: Data, output: str, metric: Metric, outputs: Any) -> Any:
-    if metric.response == "predict_proba":
-        return _core.probabilities(output, outputs)
-    return answers_from_outputs(data.targets, output, outputs)

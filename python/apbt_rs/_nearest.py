@@ -7,7 +7,13 @@ from collections.abc import Iterable
 
 
 def nearest(value: object, known: Iterable[str], further: str = "") -> str:
-    """Return the end of an error about an unknown name: the one meant, or all there are."""
+    """Return the end of an error about an unknown name: the one meant, or all there are.
+
+    With `further`, what may stand in place of a name, it is both.
+    """
     known = list(known)
     near = difflib.get_close_matches(str(value), known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"expected one of {known}{further}"
+    every = f"expected one of {known}{further}"
+    if not near:
+        return every
+    return f"did you mean {near[0]!r}?" + (f" {every}" if further else "")

@@ -12,7 +12,7 @@ import polars as pl
 from apbt_rs import _core
 from apbt_rs._data import Answers, _weights
 from apbt_rs._encoding import Encoder
-from apbt_rs._metrics import Metric
+from apbt_rs._metrics import BUILT_IN, Metric
 from apbt_rs._targets import Targets, check_lengths
 from apbt_rs._warnings import warn
 
@@ -177,7 +177,7 @@ class Network:
             If the tables do not fit, or the metric is a function of the user's own, which
             networks do not carry.
         """
-        if self.metric not in _core.CLASSIFICATION_METRICS + _core.REGRESSION_METRICS:
+        if self.metric not in BUILT_IN:
             raise ValueError(
                 f"score: the metric {self.metric!r} is a function, which a network does not "
                 "carry: call it on what predict returns"
@@ -227,14 +227,9 @@ class Network:
         weights = answers.weights
         score, loss = self._evaluate(outputs, answers.targets, weights, metric.core_name, "test")
         if metric.function is not None:
-            score = metric(answers.labels, self.response(outputs, metric))
+            response = response_from_outputs(self.targets, self.activations[-1], metric, outputs)
+            score = metric(answers.labels, response, weights)
         return score, loss
-
-    def response(self, outputs: np.ndarray, metric: Metric) -> Any:
-        """Return what a metric of the user's own is given for some outputs."""
-        if metric.response == "predict_proba":
-            return _core.probabilities(self.activations[-1], outputs)
-        return self._answers(outputs)
 
     def _evaluate(
         self,
@@ -267,6 +262,15 @@ class Network:
 
     def _answers(self, outputs: np.ndarray) -> pl.Series | pl.DataFrame:
         return answers_from_outputs(self.targets, self.activations[-1], outputs)
+
+
+def response_from_outputs(
+    targets: Targets, output: str, metric: Metric, outputs: np.ndarray
+) -> pl.Series | pl.DataFrame | np.ndarray:
+    """Return what a metric of the user's own is given for outputs of shape (rows, n_outputs)."""
+    if metric.response == "predict_proba":
+        return _core.probabilities(output, outputs)
+    return answers_from_outputs(targets, output, outputs)
 
 
 def answers_from_outputs(

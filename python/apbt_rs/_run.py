@@ -61,7 +61,8 @@ def run(
         Epochs per generation, between two chances to exploit; by default a tenth of the
         epochs, at most 30.
     sample_weight : array of shape (rows,), default=None
-        Weights of the rows in training and in scores.
+        Weights of the rows in training and in scores; in those of a function of your own if it has
+        a parameter `sample_weight`, and else a warning says that they do not count there.
     validation : float, row indices, (X, y) or "train", default=0.2
         What scores steer the search by: a share of the rows, stratified by class; these rows; a
         table of its own; or the training rows themselves.
