@@ -3,8 +3,11 @@
 import contextlib
 import hashlib
 import json
+import math
+import pickle
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +202,98 @@ def test_altered_checkpoints_with_right_hashes(
                 (path / one).write_bytes(content)
 
     law()
+
+
+def saved(result: apbt_rs.Result, path: Path) -> list[bytes]:
+    result.save(path)
+    return unpack(RESULT, path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("format", True, "format: expected an integer, got True"),
+        ("format", 1.0, "format: expected an integer"),
+        ("version", 3, "version: expected a string"),
+        ("generation", -1, "generation: expected an integer from 0 on"),
+        ("generation", 10**400, "generation: expected an integer from 0 on"),
+        ("member", -1, "member: expected an integer from 0 on"),
+        ("metric", "r2", "metric: 'r2' is not one for a classification"),
+        ("activations", ["relu"], "activations of the output layer: expected one of"),
+        ("activations", ["identity"], "activations of the output layer: expected one of"),
+        ("scores.validation_score", "nan", "validation_score: expected a finite number"),
+        ("hyperparameters.learning_rate", "fast", "learning_rate: expected a finite number"),
+        ("hyperparameters.learning_rate", None, "learning_rate: expected a finite number"),
+        ("hyperparameters.batch_size", 0.5, "batch_size: expected an integer"),
+        ("hyperparameters.optimizer", "lbfgs", "optimizer: expected one of"),
+        ("schedule.size", [-1], "schedule.size: expected an integer from 0 on"),
+    ],
+)
+def test_what_could_not_stand_in_a_network_is_refused(
+    field: str, value: Any, words: str, result: apbt_rs.Result, tmp_path: Path
+) -> None:
+    *outer, last = field.split(".")
+
+    def change(header: Any) -> Any:
+        place = header
+        for name in outer:
+            place = place[name]
+        if last == "activations":  # of the output layer
+            place[last][-1:] = value
+        else:
+            place[last] = value
+        return header
+
+    path = tmp_path / "network"
+    result.best.save(path)
+    whole = path.read_bytes()
+    path.write_bytes(alter_network(whole, lambda header: header))
+    apbt_rs.load(path)
+    path.write_bytes(alter_network(whole, change))
+    with pytest.raises(ValueError, match=words):
+        apbt_rs.load(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("task", "regression", "task and metric: a network of the result has others"),
+        ("metric", "soft_accuracy", "task and metric: a network of the result has others"),
+        ("seed", -1, "seed: expected an integer from 0 on"),
+        ("seed", 2**64, "seed: expected an integer from 0 on, of at most 64 bits"),
+        ("stopped_by", "rain", "stopped_by: expected one of"),
+        ("version", None, "version: expected a string"),
+        ("names", ["best", "most_accurate", "chosen"], "names: "),
+    ],
+)
+def test_what_could_not_stand_in_a_result_is_refused(
+    field: str, value: Any, words: str, result: apbt_rs.Result, tmp_path: Path
+) -> None:
+    path = tmp_path / "result"
+    facts, *rest = saved(result, path)
+    changed = json.dumps({**json.loads(facts), field: value}).encode()
+    path.write_bytes(pack(RESULT, [changed, *(rest[:4] if field == "names" else rest)]))
+    with pytest.raises(ValueError, match=words):
+        apbt_rs.load(path)
+
+
+def test_a_test_score_that_is_no_number_is_kept(tmp_path: Path) -> None:
+    def own(y_true: Any, y_pred: Any) -> float:
+        return float("nan") if len(y_true) < 10 else 0.5
+
+    result = apbt_rs.run(X, Y, **QUICK, metric=own, test=[1, 51, 101])
+    result.save(tmp_path / "result")
+    result.best.save(tmp_path / "network")
+    copies = [apbt_rs.load(tmp_path / "network"), pickle.loads(pickle.dumps(result.best))]
+    copies += [one.best for one in (apbt_rs.load(tmp_path / "result"),)]  # type: ignore[union-attr]
+    for copy in copies:
+        assert math.isnan(copy.test_score)
+        assert copy.test_loss == result.best.test_loss
+
+
+def test_a_test_loss_that_is_no_number_is_kept(result: apbt_rs.Result, tmp_path: Path) -> None:
+    replace(result.best, test_loss=float("nan")).save(tmp_path / "network")
+    assert math.isnan(apbt_rs.load(tmp_path / "network").test_loss)  # type: ignore[union-attr, arg-type]
 
 
 NUMBERS = [

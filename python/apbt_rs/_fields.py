@@ -48,11 +48,13 @@ def whole(value: object, where: str) -> int:
     return value
 
 
-def int64(value: object, where: str) -> int:
-    """Return an integer of at most 64 bits."""
+def count(value: object, where: str, bits: int = 63) -> int:
+    """Return an integer from 0 on, of at most so many bits."""
     result = whole(value, where)
-    if not -(2**63) <= result < 2**63:
-        raise ValueError(f"{where}: expected an integer of 64 bits, got {result!r:.80}")
+    if not 0 <= result < 2**bits:
+        raise ValueError(
+            f"{where}: expected an integer from 0 on, of at most {bits} bits, got {result!r:.80}"
+        )
     return result
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import secrets
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from apbt_rs import _core, _fields
 from apbt_rs._container import FORMAT, pack, read_json, unpack
 from apbt_rs._encoding import Encoder
 from apbt_rs._frames import HISTORY, NULLABLE
+from apbt_rs._metrics import BUILT_IN, BY_TASK
 from apbt_rs._targets import Targets
 
 if TYPE_CHECKING:
@@ -167,6 +169,7 @@ def network_from_bytes(data: bytes) -> Network:
     names = ["format", "version", "activations", "encoder", "targets", "metric", "scores"]
     names += ["generation", "member", "hyperparameters", "schedule"]
     header = _fields.fields(header, names, "header")
+    _fields.text(header["version"], "version")
     activations = [
         _fields.text(one, "activations")
         for one in _fields.items(header["activations"], "activations")
@@ -174,7 +177,7 @@ def network_from_bytes(data: bytes) -> Network:
     scores = _fields.fields(header["scores"], [*_SCORES, *_TEST], "scores")
     score = {name: _from_json(scores[name], f"scores.{name}") for name in _SCORES}
     test_score, test_loss = (
-        None if scores[name] is None else _from_json(scores[name], f"scores.{name}")
+        None if scores[name] is None else _from_json(scores[name], f"scores.{name}", nan=True)
         for name in _TEST
     )
     network = Network(
@@ -182,18 +185,31 @@ def network_from_bytes(data: bytes) -> Network:
         encoder=Encoder.from_dict(header["encoder"]),
         targets=Targets.from_dict(header["targets"]),
         metric=_fields.text(header["metric"], "metric"),
-        generation=_fields.whole(header["generation"], "generation"),
-        member=_fields.whole(header["member"], "member"),
+        generation=_fields.count(header["generation"], "generation"),
+        member=_fields.count(header["member"], "member"),
         hyperparameters=_hyperparameters(header["hyperparameters"]),
         lineage=_history_from_json(header["schedule"], "schedule"),
         test_score=test_score,
         test_loss=test_loss,
         **score,
     )
-    shape = (network.encoder.n_inputs, network.targets.n_outputs)
+    _check_fit(network)
+    return network
+
+
+def _check_fit(network: Network) -> None:
+    """Raise a ValueError if a network's parts do not go with each other."""
+    task, n_outputs = network.targets.task, network.targets.n_outputs
+    shape = (network.encoder.n_inputs, n_outputs)
     if (network.topology[0], network.topology[-1]) != shape:
         raise ValueError(f"a network of topology {network.topology} for an encoding of {shape}")
-    return network
+    if task == "regression":
+        known = ["identity"]
+    else:
+        known = ["sigmoid"] if n_outputs == 1 else ["sigmoid", "softmax"]
+    _fields.one_of(network.activations[-1], known, "activations of the output layer")
+    if network.metric in BUILT_IN and network.metric not in BY_TASK[task]:
+        raise ValueError(f"metric: {network.metric!r} is not one for a {task}")
 
 
 def result_to_bytes(result: Result) -> bytes:
@@ -215,18 +231,23 @@ def result_from_bytes(data: bytes) -> Result:
     facts = _fields.fields(read_json(parts[0]), ["version", "names", *FACTS], "result")
     history = _history_from_json(read_json(parts[1]), "history")
     names, networks = facts["names"], [network_from_bytes(part) for part in parts[2:]]
-    if names != ["best", "most_accurate", "chosen", *["front"] * (len(networks) - 3)]:
+    front = len(networks) - 3
+    if front < 1 or names != ["best", "most_accurate", "chosen", *["front"] * front]:
         raise ValueError(f"names: {names!r:.80} for {len(networks)} networks")
-    return Result.from_parts(facts, history, networks)
+    _fields.text(facts["version"], "version")
+    result = Result.from_parts(facts, history, networks)
+    for network in networks:
+        if (network.targets.task, network.metric) != (result.task, result.metric):
+            raise ValueError("task and metric: a network of the result has others")
+    return result
 
 
 def _check_format(header: Any) -> None:
-    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+    if not isinstance(header, dict) or "format" not in header:
         raise ValueError("the header names no format")
-    if header["format"] != FORMAT:
-        raise ValueError(
-            f"a network of format {header['format']}, not {FORMAT}: upgrade apbt-rs to read it"
-        )
+    number = _fields.whole(header["format"], "format")
+    if number != FORMAT:
+        raise ValueError(f"a network of format {number}, not {FORMAT}: upgrade apbt-rs to read it")
 
 
 def write_json(value: Any) -> str:
@@ -235,22 +256,30 @@ def write_json(value: Any) -> str:
 
 
 def _to_json(value: float | None) -> float | str | None:
-    """Infinite numbers as text: JSON has none."""
-    return str(value) if value in (float("inf"), float("-inf")) else value
+    """Infinite numbers and NaN as text: JSON has none."""
+    return value if value is None or math.isfinite(value) else str(value)
 
 
-def _from_json(value: object, where: str) -> float:
-    if value in ("inf", "-inf"):
+def _from_json(value: object, where: str, *, nan: bool = False) -> float:
+    if value in ("inf", "-inf") or (nan and value == "nan"):
         return float(str(value))
     return _fields.number(value, where)
 
 
 def _hyperparameters(value: object) -> dict[str, float | int | str | None]:
     fields = _fields.fields(value, _core.HYPERPARAMETERS, "hyperparameters")
-    for name, one in fields.items():
-        if one is not None and not isinstance(one, str):
-            _fields.number(one, f"hyperparameters.{name}")
-    return fields  # type: ignore[return-value]
+    read: dict[str, Any] = {"batch_size": _fields.count, "optimizer": _optimizer}
+    return {
+        # Momentum alone is nothing to one of the optimizers.
+        name: None
+        if one is None and name == "momentum"
+        else read.get(name, _fields.number)(one, f"hyperparameters.{name}")
+        for name, one in fields.items()
+    }
+
+
+def _optimizer(value: object, where: str) -> str:
+    return _fields.one_of(value, _core.OPTIMIZERS, where)
 
 
 def _history_to_json(frame: pl.DataFrame) -> dict[str, list[Any]]:
@@ -291,4 +320,4 @@ def _reader(dtype: pl.DataType) -> Callable[[object, str], Any]:
     if isinstance(dtype, pl.Enum):
         known = set(dtype.categories)
         return lambda value, where: _fields.one_of(value, known, where)
-    return _from_json if dtype == pl.Float64 else _fields.int64
+    return _from_json if dtype == pl.Float64 else _fields.count

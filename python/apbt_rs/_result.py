@@ -19,6 +19,8 @@ __all__ = ["FACTS", "Result"]
 
 FACTS = ("task", "metric", "rule", "seed", "stopped_by", "seconds")
 """What of a result is neither a network nor the history."""
+ENDS = ("epochs", "patience", "callback", "time_limit")
+"""What ends a run."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -147,7 +149,7 @@ class Result:
             task=_fields.one_of(facts["task"], TASKS, "task"),
             metric=_fields.text(facts["metric"], "metric"),
             rule=_fields.one_of(facts["rule"], RULES, "rule"),
-            seed=_fields.whole(facts["seed"], "seed"),
-            stopped_by=_fields.text(facts["stopped_by"], "stopped_by"),
+            seed=_fields.count(facts["seed"], "seed", 64),
+            stopped_by=_fields.one_of(facts["stopped_by"], ENDS, "stopped_by"),
             seconds=_fields.number(facts["seconds"], "seconds"),
         )
