@@ -135,7 +135,7 @@ def test_columns_are_encoded_as_the_command_says(
         (["run", "iris.csv", *QUICK, *["--encoding", "a=drop"] * 2], "a column twice"),
         (["predict", "iris.csv", "iris.csv"], "iris.csv: not a readable safetensors file"),
         (["resume", "nowhere"], "no checkpoint is there"),
-        (["run", "broken.csv", "--target", "a"], "broken.csv: cannot be read"),
+        (["run", "broken.csv", "--target", "a"], "broken.csv: line 3 has 4 fields"),
     ],
 )
 def test_errors_are_one_line_and_come_before_any_work(

@@ -1,7 +1,10 @@
-"""Tables in files: what says in CSV that a value is missing."""
+"""Tables in files: what CSV and JSON lines leave open, and what they mean by it."""
 
+import csv as csv_module
 import io
+import re
 import warnings
+from datetime import datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -96,8 +99,10 @@ def test_other_formats_have_their_own_way(tmp_path: Path) -> None:
         read_frame(str(path), nulls=["NA"])
 
 
-@pytest.mark.parametrize("cells", [("0", " 7", " 2.5"), ("2.5", "nan", "5.5")])
-def test_numbers_that_csv_pads_or_whose_nan_is_small_are_numbers(
+@pytest.mark.parametrize(
+    "cells", [("0", " 7", " 2.5"), ("2.5", "nan", "5.5"), ("+1", "-2", "+.5"), ("+1e3", "2.5", "0")]
+)
+def test_numbers_that_are_padded_or_signed_or_whose_nan_is_small_are_numbers(
     tmp_path: Path, cells: tuple[str, ...]
 ) -> None:
     path = tmp_path / "padded.csv"
@@ -109,10 +114,127 @@ def test_numbers_that_csv_pads_or_whose_nan_is_small_are_numbers(
     assert read_frame(str(path), kinds={"a": "text"})["a"].to_list() == list(cells)
 
 
-def test_integers_that_csv_pads_are_integers_so_that_labels_stay_labels(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cells", [("0", " 1", " -1"), ("0", "+1", "-1")])
+def test_integers_are_integers_however_written_so_that_labels_stay_labels(
+    tmp_path: Path, cells: tuple[str, ...]
+) -> None:
     path = tmp_path / "labels.csv"
-    path.write_text("\n".join(["y", "0", " 1", " 0"]))
-    assert read_frame(str(path))["y"].equals(pl.Series("y", [0, 1, 0]))
+    path.write_text("\n".join(["y", *cells]))
+    assert read_frame(str(path))["y"].equals(pl.Series("y", [0, 1, -1]))
+
+
+BLANK = st.lists(st.sampled_from(["\n", "\r\n", "  \n"]), max_size=3).map("".join)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.text('x ,\n"', max_size=5)), min_size=1, max_size=6),
+    st.data(),
+)
+def test_blank_lines_beside_several_columns_count_for_nothing(
+    rows: list[tuple[int, str]], data: st.DataObject
+) -> None:
+    lines = []
+    for row in [("number", "text"), *rows]:
+        line = io.StringIO()
+        csv_module.writer(line).writerow(row)
+        lines.append(line.getvalue())
+    spaced = [data.draw(BLANK) + line for line in lines]
+    end = data.draw(BLANK) + data.draw(st.sampled_from(["", "  "]))
+    with pytest.MonkeyPatch.context() as patch:
+        read = []
+        for text in ("".join(lines), "".join([*spaced, end])):
+            patch.setattr(Path, "read_bytes", lambda _, text=text: text.encode())
+            read.append(read_frame("x.csv"))
+    assert read[0].height == len(rows)
+    assert read[1].equals(read[0])
+
+
+def test_a_blank_line_of_one_column_is_a_missing_value_as_polars_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    column = pl.DataFrame({"x": [1, None, 3, None]})
+    column.write_csv(path)
+    assert read_frame(str(path)).equals(column)
+    path.write_text("\n\n" + path.read_text())  # above the header it is none
+    assert read_frame(str(path)).equals(column)
+
+
+UNSURE = ["01/02/2024", "1/2/2024", "01-02-2024", "01/02/24", "12/31/2024", "01/02/2024 10:30"]
+
+
+def write_column(path: Path, texts: list[str]) -> str:
+    frame = pl.DataFrame({"day": texts, "x": range(len(texts))})
+    frame.write_csv(path) if path.suffix == ".csv" else frame.write_ndjson(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+@pytest.mark.parametrize("day", UNSURE)
+def test_whether_day_or_month_comes_first_is_not_guessed(
+    tmp_path: Path, suffix: str, day: str
+) -> None:
+    path = write_column(tmp_path / f"days.{suffix}", ["03/04/2024", day])
+    with pytest.warns(UserWarning, match="such dates year first, as 2024-12-31") as caught:
+        read = read_frame(path)["day"]
+    assert f"column 'day' of {path} holds dates such as '03/04/2024'" in str(caught[0].message)
+    assert read.to_list() == ["03/04/2024", day]
+    assert read_frame(path, {"day": "text"})["day"].equals(read)
+    with pytest.raises(ValueError, match=r"days.*: column 'day' holds '03/04/2024', of which"):
+        read_frame(path, {"day": "date"})
+    assert read_frame(path, {"x": "number"})["x"].to_list() == [0, 1]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y-%m-%d %H:%M"])
+def test_dates_that_leave_no_doubt_are_dates(tmp_path: Path, suffix: str, form: str) -> None:
+    days = [datetime(2024, 2, 1), datetime(2023, 12, 31)]
+    path = write_column(tmp_path / f"days.{suffix}", [day.strftime(form) for day in days])
+    for kinds in (None, {"day": "date", "x": "number"}):
+        assert read_frame(path, kinds)["day"].cast(pl.Datetime).to_list() == days
+
+
+def test_times_are_times_and_dates_of_several_forms_are_texts(tmp_path: Path) -> None:
+    times = write_column(tmp_path / "times.csv", ["10:00", "23:59"])
+    for kinds in (None, {"day": "duration"}):
+        assert read_frame(times, kinds)["day"].to_list() == [time(10, 0), time(23, 59)]
+    mixed = write_column(tmp_path / "mixed.csv", ["2024-01-02", "03.01.2024"])
+    assert read_frame(mixed)["day"].dtype == pl.String
+
+
+def test_a_column_without_a_name_is_read_as_training_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "index.csv"
+    path.write_text(",v\n007,3\n012,4\n")
+    assert read_frame(str(path), {"": "text", "v": "number"})[""].to_list() == ["007", "012"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("t.csv", "a,b\n1,2\n\n1,2,3\n", "line 4 has 3 fields, and the header, 'a,b', has 2"),
+        ("t.csv", "# of May\na,b\n1,2\n", "line 2 has 2 fields, and the header, '# of May', has"),
+        ("t.csv", 'a,b\n"1\n",2\n1,2,3\n', "line 4 has 3 fields"),
+        ("t.tsv", "a\tb\n1\t2\t3\n", "line 2 has 3 fields"),
+        ("t.csv", "a;b\n1,5;2\n", "the header 'a;b' is one column: fields are separated by comm"),
+        ("t.tsv", "a,b\n1,2\n", "the header 'a,b' is one column"),
+        ("t.csv", "a,b,a\n1,2,3\n", "the columns ['a'] are there twice"),
+        ("t.csv", ",v,\n1,2,3\n", "the columns [''] are there twice"),
+        ("t.csv", 'a,b\n1,"2\n', "cannot be read"),
+    ],
+)
+def test_what_is_no_table_is_told_with_file_line_and_remedy(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(f"{path}: {message}")):
+        read_frame(str(path))
+
+
+def test_columns_that_are_not_needed_may_be_there_twice(tmp_path: Path) -> None:
+    path = tmp_path / "twice.csv"
+    path.write_text("a,note,note\n1,x,2024-01-02\n")
+    assert read_frame(str(path), {"a": "number"})["a"].to_list() == [1]
+    with pytest.raises(ValueError, match=r"\['note'\] are there twice"):
+        read_frame(str(path), {"note": "text"})
 
 
 def test_dashes_can_mean_missing(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import io
+import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +20,10 @@ from apbt_rs._warnings import warn
 __all__ = ["NAMES", "check_writable", "read_frame", "write_frame"]
 
 
+_FIRST_BLANK_LINES = re.compile(rb"\A(?:[ \r]*\n)+")
+_BLANK_LINES = re.compile(rb"\n[ \r\n]*\n")  # with the end of the line before
+_SEPARATORS = frozenset(",;\t|")  # of fields, in tables of whatever origin
+_YEAR_FIRST = "write such dates year first, as 2024-12-31"
 _MOST_NULLS = 3  # distinct texts among numbers that are taken for words for "missing"
 Kinds: TypeAlias = Mapping[str, str]  # of columns: "text", "number", "date", "duration"
 _PARSERS: dict[str, list[Callable[[pl.Series], pl.Series]]] = {
@@ -29,44 +36,122 @@ _PARSERS: dict[str, list[Callable[[pl.Series], pl.Series]]] = {
 }
 
 
-def _csv(source: bytes, kinds: Kinds, nulls: Sequence[str], separator: str = ",") -> pl.DataFrame:
-    head = pl.read_csv(source, separator=separator, has_header=False, n_rows=1, infer_schema=False)
-    names = [str(name) for name in head.row(0)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"the columns {twice} are there twice, and names are unique: rename them")
+def _csv(
+    source: bytes, kinds: Kinds | None, nulls: Sequence[str], separator: str = ","
+) -> pl.DataFrame:
+    _, names = next(_lines(source, separator), (0, []))
+    _check_header(names, kinds, separator)
+    table = _FIRST_BLANK_LINES.sub(b"", source, count=1)
+    if len(names) > 1:  # of one column a blank line is a missing value
+        table = _without_blank_lines(table)
+    known = {} if kinds is None else kinds
     # All rows are looked at: a column that turns to text at its end is text from its start.
-    texts = {name: pl.String for name in names if kinds.get(name) == "text"}
-    frame = _parsed(
-        pl.read_csv(
-            source,
+    texts = {name: pl.String for name in names if known.get(name) == "text"}
+    try:
+        frame = pl.read_csv(
+            table,
             separator=separator,
             infer_schema_length=None,
-            try_parse_dates=True,
             schema_overrides=texts,
             null_values=list(nulls),
-        ),
-        kinds,
-    )
-    unknown = [series for series in frame.get_columns() if series.name not in kinds]
+        )
+    except pl.exceptions.PolarsError:
+        _refuse_surplus(source, separator)
+        raise
+    dated = (series if series.name in texts else _dated(series) for series in frame.get_columns())
+    frame = _parsed(frame.with_columns(dated), known)
+    unknown = [series for series in frame.get_columns() if series.name not in known]
     return frame.with_columns(map(_bare_numbers, unknown))
 
 
+def _check_header(names: Sequence[str], kinds: Kinds | None, separator: str) -> None:
+    """Raise a ValueError if a column that counts is there twice, or another sign separates them."""
+    counted = names if kinds is None else [name for name in names if name in kinds]
+    twice = sorted({name for name in counted if counted.count(name) > 1})
+    if twice:
+        raise ValueError(f"the columns {twice} are there twice, and names are unique: rename them")
+    others = _SEPARATORS - {separator}
+    if len(names) == 1 and others.intersection(names[0]) and names[0] not in (kinds or ()):
+        raise ValueError(
+            f"the header {names[0]!r} is one column: fields are separated by commas in CSV, by "
+            "tabs in a file named .tsv: write them so"
+        )
+
+
+def _without_blank_lines(table: bytes) -> bytes:
+    """Leave blank lines out, but for those in quotes, before which quotes are odd in number."""
+    unpadded = table.rstrip(b" ")
+    if unpadded.endswith(b"\n"):
+        table = unpadded
+    parts, start, quotes = [], 0, 0
+    for blank in _BLANK_LINES.finditer(table):
+        quotes += table.count(b'"', start, blank.start())
+        parts += [table[start : blank.start()], b"\n" if quotes % 2 == 0 else blank[0]]
+        start = blank.end()
+    return b"".join([*parts, table[start:]])
+
+
+def _lines(source: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Give the fields of each line that is not blank, with the line's number."""
+    text = io.TextIOWrapper(io.BytesIO(source), "utf-8-sig", errors="replace", newline="")
+    reader = csv.reader(text, delimiter=separator)
+    for fields in reader:
+        if len(fields) > 1 or "".join(fields).strip(" "):
+            yield reader.line_num, fields
+
+
+def _refuse_surplus(source: bytes, separator: str) -> None:
+    """Raise a ValueError if a line has more fields than the header: polars does not say which."""
+    lines = _lines(source, separator)
+    with contextlib.suppress(csv.Error):  # then polars' own words must do
+        _, header = next(lines, (0, []))
+        for number, fields in lines:
+            if len(fields) > len(header):
+                raise ValueError(
+                    f"line {number} has {len(fields)} fields, and the header, "
+                    f"{separator.join(header)!r:.80}, has {len(header)}: leave out what stands "
+                    f"above the header, and put fields that hold {separator!r} in quotes"
+                )
+
+
+def _dated(series: pl.Series) -> pl.Series:
+    """Read dates and times as polars finds them in CSV.
+
+    It does so slowly, and takes 01/02/2024 for February without a word: hence column by column.
+    """
+    first = None if series.dtype != pl.String else series.drop_nulls().head(1)
+    if first is None or not first.str.contains(r"^\s*\d").any() or _year_last(series).any():
+        return series
+    alone = io.BytesIO()
+    series.to_frame().write_csv(alone)
+    try:
+        read = pl.read_csv(alone.getvalue(), infer_schema_length=None, try_parse_dates=True)
+    except pl.exceptions.PolarsError:  # dates of several forms
+        return series
+    return read.to_series() if read.dtypes[0].is_temporal() else series
+
+
+def _year_last(series: pl.Series) -> pl.Series:
+    """Return which texts are dates of which the day or the month may come first."""
+    return series.str.contains(r"^\s*[0-3]?\d[/-][0-3]?\d[/-]\d{2}(?:\d{2})?(?:\D|$)")
+
+
 def _bare_numbers(series: pl.Series) -> pl.Series:
-    """Read numbers that the reader takes for texts: padded by spaces, or nan in small letters."""
+    """Read numbers that polars takes for texts: with spaces or a plus sign, or a small nan."""
     if series.dtype != pl.String or series.null_count() == len(series):
         return series
     bare = series.str.strip_chars()
     numbers = bare.cast(pl.Float64, strict=False)
-    misread = (bare != series).any() or numbers.is_nan().any()
+    signed = bare.str.starts_with("+").any()
+    misread = signed or (bare != series).any() or numbers.is_nan().any()
     if not misread or numbers.null_count() > series.null_count():
         return series
     integers = bare.cast(pl.Int64, strict=False)  # class labels stay labels
     return integers if integers.null_count() == series.null_count() else numbers
 
 
-def _json_lines(source: bytes, kinds: Kinds, nulls: Sequence[str]) -> pl.DataFrame:
-    return _parsed(pl.read_ndjson(source, infer_schema_length=None), kinds)
+def _json_lines(source: bytes, kinds: Kinds | None, nulls: Sequence[str]) -> pl.DataFrame:
+    return _parsed(pl.read_ndjson(source, infer_schema_length=None), kinds or {})
 
 
 def _parsed(frame: pl.DataFrame, kinds: Kinds) -> pl.DataFrame:
@@ -84,6 +169,14 @@ def _as_kind(series: pl.Series, kind: str | None) -> pl.Series:
         return pl.Series(series.name, [None] * len(series), dtype=pl.Null)
     if series.dtype != pl.String or empty:
         return series
+    unsure = _year_last(series)
+    if unsure.any():
+        if kind == "date":
+            raise ValueError(
+                f"column {series.name!r} holds {series.filter(unsure)[0]!r}, of which the day or "
+                f"the month may come first: {_YEAR_FIRST}"
+            )
+        return series
     for parse in _PARSERS["date" if kind is None else kind]:
         try:
             return parse(series)
@@ -92,7 +185,7 @@ def _as_kind(series: pl.Series, kind: str | None) -> pl.Series:
     return series
 
 
-Reader: TypeAlias = Callable[[bytes, Kinds, Sequence[str]], pl.DataFrame]
+Reader: TypeAlias = Callable[[bytes, Kinds | None, Sequence[str]], pl.DataFrame]
 _READERS: dict[str, Reader] = {
     ".csv": _csv,
     ".tsv": lambda source, kinds, nulls: _csv(source, kinds, nulls, "\t"),
@@ -126,8 +219,9 @@ def read_frame(path: str, kinds: Kinds | None = None, nulls: Sequence[str] = ())
     path : str
         A file whose name says its format; `-` is CSV from standard input.
     kinds : mapping of str to str, default=None
-        What training found in columns; by default that is found out, and a warning tells of
-        columns that would hold numbers but for a few texts.
+        What training found in columns; others are not needed. By default that is found out, and
+        warnings tell of columns that would hold numbers but for a few texts, or dates if it were
+        sure that the day comes first.
     nulls : sequence of str, default=()
         Texts that say in CSV that a value is missing, besides the empty one.
 
@@ -137,7 +231,8 @@ def read_frame(path: str, kinds: Kinds | None = None, nulls: Sequence[str] = ())
         If the file cannot be read.
     ValueError
         If it is not in the format that its name says, or its name says none, or `nulls` are given
-        for a format that has a way of its own to say that a value is missing.
+        for a format that has a way of its own to say that a value is missing, or a column of dates
+        has some of which the day or the month may come first.
     """
     ending = ".csv" if path == "-" else Path(path).suffix.lower()
     if ending not in _READERS:
@@ -152,13 +247,26 @@ def read_frame(path: str, kinds: Kinds | None = None, nulls: Sequence[str] = ())
     # Read first: polars' own errors do not say which file is missing.
     source = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     try:
-        frame = _READERS[ending](source, kinds or {}, nulls)
-    except pl.exceptions.PolarsError as error:
+        frame = _READERS[ending](source, kinds, nulls)
+    except (csv.Error, pl.exceptions.PolarsError) as error:
         raise ValueError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
-    if kinds is None and ending in (".csv", ".tsv"):
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if kinds is None and ending in (".csv", ".tsv", ".jsonl", ".ndjson"):
         for series in frame.get_columns():
-            _warn_of_numbers(series, path)
+            _warn_of_dates(series, path)
+            if ending in (".csv", ".tsv"):
+                _warn_of_numbers(series, path)
     return frame
+
+
+def _warn_of_dates(series: pl.Series, path: str) -> None:
+    """Warn of a column of texts if they are dates that are not read as such."""
+    if series.dtype == pl.String and (found := _year_last(series)).any() and found.all():
+        warn(
+            f"column {series.name!r} of {path} holds dates such as {series.drop_nulls()[0]!r}, of "
+            f"which the day or the month may come first, so that they stay texts: {_YEAR_FIRST}"
+        )
 
 
 def _warn_of_numbers(series: pl.Series, path: str) -> None:
