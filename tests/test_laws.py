@@ -306,6 +306,7 @@ print(apbt_rs.run(X, y, k=5, epochs=5, seed=0, progress=False).task, flush=True)
 """
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no process a SIGINT alone")
 def test_ctrl_c_stops_within_half_a_second_and_leaves_the_process_sound() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True
@@ -336,7 +337,8 @@ def test_ctrl_c_stops_within_half_a_second_and_leaves_the_process_sound() -> Non
         ({"seed": 2**64}, "expected less than 2**64"),
         ({"n_jobs": 2000}, "n_jobs=2000: expected at most 1024"),
         ({"progress": 1}, "progress=1: expected True or False"),
-        ({"n_jobs": 0}, "n_jobs=0"),
+        ({"n_jobs": 0}, "n_jobs=0: expected at least 1, or -1 for all processors"),
+        ({"n_jobs": 1.5}, "n_jobs=1.5: expected a whole number of at least 1, or -1"),
         ({"rule": "bst"}, "did you mean 'best'"),
         ({"metric": "acuracy"}, "did you mean 'accuracy'"),
         ({"metric": "r2"}, "not one for a classification"),

@@ -92,7 +92,7 @@ class Settings:
         if self.seed is not None and self.seed >= 2**64:
             raise ValueError(f"seed={self.seed}: expected less than 2**64")
         if self.n_jobs != -1:
-            self._whole("n_jobs", 1)
+            self._whole("n_jobs", 1, ", or -1 for all processors")
             if self.n_jobs is not None and self.n_jobs > MOST_THREADS:
                 raise ValueError(f"n_jobs={self.n_jobs}: expected at most {MOST_THREADS}")
         if not isinstance(self.progress, bool):
@@ -107,15 +107,17 @@ class Settings:
         if self.fitness is not None:
             _check_fitness(self.fitness)
 
-    def _whole(self, name: str, least: int) -> None:
+    def _whole(self, name: str, least: int, otherwise: str = "") -> None:
         """Check a whole number, where one is given, and make it one of Python's own."""
         value = getattr(self, name)
         if value is None and name != "k":
             return
         if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-            raise TypeError(f"{name}={value!r}: expected a whole number of at least {least}")
+            raise TypeError(
+                f"{name}={value!r}: expected a whole number of at least {least}{otherwise}"
+            )
         if value < least:
-            raise ValueError(f"{name}={value!r}: expected at least {least}")
+            raise ValueError(f"{name}={value!r}: expected at least {least}{otherwise}")
         object.__setattr__(self, name, int(value))
 
     def drawn_seed(self) -> int:
