@@ -1,6 +1,10 @@
 """The command: what it prints, writes and refuses."""
 
+import dataclasses
+import errno
+import io
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,7 +38,7 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def facts(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
-    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    found: dict[str, object] = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     return found
 
 
@@ -122,7 +126,7 @@ def test_columns_are_encoded_as_the_command_says(
         (["run", "iris.csv", *QUICK, "-k", "1"], "k=1: expected at least 2"),
         (["run", "iris.csv", *QUICK, "--out", "no/m.apbt"], "there is no folder no"),
         (["run", "iris.csv", *QUICK, "--out", "."], "is a folder"),
-        (["run", "iris.csv", *QUICK, "--out", "/proc/m.apbt"], "cannot be written"),
+        (["run", "iris.csv", *QUICK, "--out", "m" * 300], "cannot be written"),
         (["run", "iris.csv", *QUICK, "--history", "h.xls"], "--history h.xls: expected"),
         (["run", "iris.csv", *QUICK, "--out", "folder"], "--out folder: is a folder"),
         (["run", "iris.csv", *QUICK, "--out", ""], "is a folder"),
@@ -151,6 +155,21 @@ def test_errors_are_one_line_and_come_before_any_work(
     assert message in error
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (["--jobs", "0"], "n_jobs=0: expected at least 1, or -1 for all processors"),
+        (["--seed", "-1"], "seed=-1: expected at least 0"),
+    ],
+)
+def test_the_papers_experiments_print_nothing_before_an_error(
+    capsys: pytest.CaptureFixture[str], call: list[str], message: str
+) -> None:
+    assert _cli.main(["reproduce", *call]) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", f"apbt-rs: {message}\n")
+
+
 def test_wrong_calls_have_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     unsplit = ["run", "iris.csv", "--target", "species", "--encoding", "petal_width"]
     for call in (["run", "iris.csv"], ["ran"], [], unsplit):
@@ -171,6 +190,35 @@ def test_a_broken_pipe_is_no_error_and_stdin_is_csv(at: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("species\n")
+
+
+def test_letters_that_the_output_lacks_are_printed_by_their_numbers(
+    at: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TABLE.rename({"petal_width": "ширина"}).write_csv("t.csv")
+    assert _cli.main(["run", "t.csv", *QUICK, "--out", "m.apbt"]) == 0
+    printed = []
+    for encoding in ("utf-8", "ascii", "latin-1"):
+        output = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding))
+        assert _cli.main(["show", "m.apbt"]) == 0
+        printed.append(output.getvalue().decode(encoding))
+    assert "'ширина': standardize" in printed[0]
+    assert printed[1] == printed[2] == printed[0].encode("ascii", "backslashreplace").decode()
+
+
+def test_json_has_null_for_what_is_no_number(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _cli.main(["run", "iris.csv", *QUICK, "--out", "m.apbt"]) == 0
+    network = apbt_rs.load("m.apbt")
+    assert isinstance(network, apbt_rs.Network)
+    dataclasses.replace(network, validation_score=-math.inf, validation_loss=math.inf).save(
+        "m.apbt"
+    )
+    assert _cli.main(["show", "m.apbt", "--json"]) == 0
+    shown = facts(capsys)
+    assert (shown["validation_score"], shown["validation_loss"]) == (None, None)
+    assert shown["size"] == network.size
+    assert _cli._json({"a": [math.nan, (math.inf, 1.5)]}) == '{"a": [null, [null, 1.5]]}'
 
 
 def test_what_is_printed_says_which_network_was_chosen(
@@ -246,6 +294,35 @@ def test_a_write_that_fails_costs_nothing_else(
     assert json.loads(printed.out)["seed"] == 0
     assert printed.err == "apbt-rs: --out m.apbt: no space left\n"
     assert pl.read_csv("h.csv").height > 0
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_what_cannot_be_printed_is_written_all_the_same(
+    at: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    form: list[str],
+) -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert _cli.main(["run", "iris.csv", *QUICK[:-1], *form, "--out", "m.apbt"]) == 1
+    assert "apbt-rs: standard output: [Errno 28] No space left" in capsys.readouterr().err
+    assert isinstance(apbt_rs.load("m.apbt"), apbt_rs.Network)
+
+
+def test_a_closed_pipe_is_known_by_what_the_system_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    invalid = OSError(errno.EINVAL, "Invalid argument")
+    misnamed = OSError(errno.EINVAL, "Invalid argument", "a?.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr("os.name", "nt")
+        on_windows = [_cli._is_closed_pipe(one) for one in (BrokenPipeError(), invalid, misnamed)]
+        patch.setattr("os.name", "posix")
+        elsewhere = [_cli._is_closed_pipe(one) for one in (BrokenPipeError(), invalid, misnamed)]
+    assert on_windows == [True, True, False]
+    assert elsewhere == [True, False, False]
 
 
 def test_a_table_that_cannot_be_written_leaves_none(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import json
+import math
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.stdout is None:
         print("apbt-rs: standard output is closed", file=sys.stderr)
         return 1
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names may have letters that its encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         command = arguments.command
         if isinstance(command, str):
@@ -38,16 +43,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = int(command(arguments))
         sys.stdout.flush()
         return code
-    except BrokenPipeError:
-        # Whoever read the output has had enough of it. What is buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         print("apbt-rs: interrupted", file=sys.stderr)
         return 130
     except (OSError, *REFUSALS) as error:
+        if _is_closed_pipe(error):  # what is buffered must not fail at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         print(f"apbt-rs: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
+
+
+def _is_closed_pipe(error: BaseException) -> bool:
+    """Return whether whoever read the output has had enough of it: Windows may say EINVAL."""
+    if os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL:
+        return error.filename is None  # it is what a wrong name is, too
+    return isinstance(error, BrokenPipeError)
 
 
 def _warn(message: Warning | str, *_: object) -> None:
@@ -121,13 +132,16 @@ def _check_outcome(arguments: argparse.Namespace) -> None:
 
 def _finish(arguments: argparse.Namespace, result: Result) -> int:
     """Print and write: whatever fails after hours of training, the rest of them is left."""
-    closed: BrokenPipeError | None = None
+    closed: OSError | None = None
+    failures = []
     try:
         _print(arguments, result)
         sys.stdout.flush()
-    except BrokenPipeError as error:  # whoever read has read enough; files are written all the same
-        closed = error
-    failures = []
+    except OSError as error:
+        if _is_closed_pipe(error):
+            closed = error
+        else:
+            failures.append(f"standard output: {error}")
     if arguments.out is not None:
         try:
             result.chosen.save(arguments.out)
@@ -148,7 +162,7 @@ def _finish(arguments: argparse.Namespace, result: Result) -> int:
 def _print(arguments: argparse.Namespace, result: Result) -> None:
     if arguments.json:
         front = [_facts(network) for network in result.front]
-        print(json.dumps({**result.facts(), "chosen": _facts(result.chosen), "front": front}))
+        print(_json({**result.facts(), "chosen": _facts(result.chosen), "front": front}))
     elif not arguments.quiet:
         print(result)
         print(_ROW.format("", "weights", f"validation {result.metric}", "test", "topology"))
@@ -157,6 +171,19 @@ def _print(arguments: argparse.Namespace, result: Result) -> None:
         for network in sorted([chosen, *others], key=lambda one: one.size):
             print(_row(network, chosen=network is chosen))
         print(f"seed {result.seed}; stopped by {result.stopped_by}")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_finite(value), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """Return plain data with null for what JSON has no number for: NaN and infinities."""
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 _ROW = "{:1} {:>8}  {:>28}  {:>10}  {}"
@@ -217,7 +244,7 @@ def _show(arguments: argparse.Namespace) -> int:
     facts["inputs"] = [operation.to_dict() for operation in network.encoder.columns]
     facts["targets"] = [operation.to_dict() for operation in network.targets.columns]
     if arguments.json:
-        print(json.dumps(facts))
+        print(_json(facts))
         return 0
     for name, value in facts.items():
         if name not in ("inputs", "targets", "hyperparameters") and value is not None:

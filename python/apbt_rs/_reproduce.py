@@ -71,15 +71,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     names = arguments.dataset or list(EXPERIMENTS)
     histories = []
     for name in dict.fromkeys(names):
-        experiment = EXPERIMENTS[name]
-        epochs = max(1, round(arguments.scale * experiment.epochs))
-        print(
-            f"{name}: k={experiment.k}, readiness {experiment.readiness}, {epochs} epochs, "
-            f"{'20 % held out' if _holds_out(name, arguments.rows) else 'all rows serve'}",
-            flush=True,
-        )
-        print(_ROW.format("", "", "paper", "", "", "ours", "", "", "").rstrip())
-        print(_ROW.format("trial", "network", *_HEAD))
+        epochs = max(1, round(arguments.scale * EXPERIMENTS[name].epochs))
         for trial in range(arguments.trials):
             evolution = paper.evolve(
                 name,
@@ -89,6 +81,8 @@ def _reproduce(arguments: argparse.Namespace) -> int:
                 n_jobs=arguments.jobs,
                 progress=not arguments.quiet,
             )
+            if trial == 0:  # a wrong setting is refused before anything is printed
+                _print_head(name, epochs, arguments.rows)
             result = evolution.finish()
             _print_trial(name, trial, evolution, result)
             columns = [pl.lit(name).alias("dataset"), pl.lit(trial).alias("trial")]
@@ -104,6 +98,16 @@ def _holds_out(name: str, rows: str) -> bool:
 
 _ROW = "  {:>5} {:13} | {:>8} {:>7} {:>8} | {:>8} {:>7} {:>7}  {}"
 _HEAD = ("soft acc", "weights", "topology", "soft acc", "arg-max", "weights", "topology")
+
+
+def _print_head(name: str, epochs: int, rows: str) -> None:
+    experiment = EXPERIMENTS[name]
+    print(
+        f"{name}: k={experiment.k}, readiness {experiment.readiness}, {epochs} epochs, "
+        f"{'20 % held out' if _holds_out(name, rows) else 'all rows serve'}"
+    )
+    print(_ROW.format("", "", "paper", "", "", "ours", "", "", "").rstrip())
+    print(_ROW.format("trial", "network", *_HEAD), flush=True)
 
 
 def _print_trial(name: str, trial: int, evolution: Evolution, result: Result) -> None:
