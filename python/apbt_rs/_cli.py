@@ -162,7 +162,7 @@ def _finish(arguments: argparse.Namespace, result: Result) -> int:
 def _print(arguments: argparse.Namespace, result: Result) -> None:
     if arguments.json:
         front = [_facts(network) for network in result.front]
-        print(_json({**result.facts(), "chosen": _facts(result.chosen), "front": front}))
+        print(_json({**result._facts(), "chosen": _facts(result.chosen), "front": front}))
     elif not arguments.quiet:
         print(result)
         print(_ROW.format("", "weights", f"validation {result.metric}", "test", "topology"))

@@ -232,7 +232,7 @@ class Evolution(Iterator[Generation]):
         float
         """
         answers = self._data.answers(self._core, self._data.validation)
-        return network.test(answers, resolve(metric, self._data.targets.task))[0]
+        return network._test(answers, resolve(metric, self._data.targets.task))[0]
 
     @property
     def _begun(self) -> bool:
@@ -368,7 +368,7 @@ class Evolution(Iterator[Generation]):
         )
         if self._data.test is None:
             return network
-        score, loss = network.test(self._data.answers(self._core, self._data.test), self._metric)
+        score, loss = network._test(self._data.answers(self._core, self._data.test), self._metric)
         return replace(network, test_score=score, test_loss=loss)
 
     def __getstate__(self) -> dict[str, Any]:

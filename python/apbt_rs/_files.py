@@ -215,7 +215,7 @@ def _check_fit(network: Network) -> None:
 def result_to_bytes(result: Result) -> bytes:
     """Return a result as a file's bytes."""
     networks = result._networks()
-    rest = {"version": _core.__version__, **result.facts(), "names": [one[0] for one in networks]}
+    rest = {"version": _core.__version__, **result._facts(), "names": [one[0] for one in networks]}
     parts = [write_json(one).encode() for one in (rest, _history_to_json(result.history))]
     parts += [network_to_bytes(network) for _, network in networks]
     return pack(_RESULT, parts)

@@ -221,7 +221,7 @@ class Network:
 
         return _files.network_from_bytes, (_files.network_to_bytes(self),)
 
-    def test(self, answers: Answers, metric: Metric) -> tuple[float, float]:
+    def _test(self, answers: Answers, metric: Metric) -> tuple[float, float]:
         """Return score and evaluation loss on rows that took no part in the search."""
         outputs = self.core.outputs(answers.inputs)
         weights = answers.weights

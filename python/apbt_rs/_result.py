@@ -130,7 +130,7 @@ class Result:
         named = [("best", self.best), ("most_accurate", self.most_accurate)]
         return [*named, ("chosen", self.chosen), *(("front", one) for one in self.front)]
 
-    def facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         """Return what is neither a network nor the history."""
         return {name: getattr(self, name) for name in FACTS}
 
@@ -138,7 +138,7 @@ class Result:
     def from_parts(
         cls, facts: dict[str, Any], history: pl.DataFrame, networks: list[Network]
     ) -> Result:
-        """Put together what `facts`, `history` and `_networks` gave."""
+        """Put together what `_facts`, `history` and `_networks` gave."""
         best, most_accurate, chosen, *front = networks
         return cls(
             best=best,
