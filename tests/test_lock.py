@@ -56,6 +56,22 @@ def test_a_second_process_is_refused_until_the_first_is_gone(path: Path) -> None
     assert apbt_rs.resume(path, epochs=60, progress=False).history.equals(whole.history)
 
 
+def test_a_run_gone_through_by_hand_keeps_nobody_out(tmp_path: Path) -> None:
+    whole = apbt_rs.run(X, Y, **QUICK | {"epochs": 60})
+    every: list[dict[str, Any]] = [{}, {"time_limit": 1e-9}, {"patience": 1}]
+    for number, limits in enumerate(every):
+        path = tmp_path / str(number)
+        evolution = apbt_rs.evolve(X, Y, **QUICK | limits, checkpoint=path)
+        for _ in evolution:
+            pass
+        apbt_rs.resume(path, epochs=30, progress=False)
+    evolution = apbt_rs.evolve(X, Y, **QUICK, checkpoint=tmp_path / "left")
+    next(evolution)
+    evolution.result()  # who breaks off and asks for the result is done, as far as we know
+    long = apbt_rs.resume(tmp_path / "left", epochs=60, progress=False)
+    assert long.history.equals(whole.history)
+
+
 def test_many_at_once_leave_a_sound_checkpoint(path: Path) -> None:
     program = (
         "import sys, apbt_rs; from apbt_rs import _checkpoint; _checkpoint.INTERVAL = 0\n"

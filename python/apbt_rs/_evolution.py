@@ -108,7 +108,7 @@ class Evolution(Iterator[Generation]):
         self._begin(Parts(core, data, settings, metric, 0.0, checkpoint), started)
 
     @classmethod
-    def resumed(cls, parts: Parts) -> Evolution:
+    def _resumed(cls, parts: Parts) -> Evolution:
         """Return the run that a checkpoint holds."""
         evolution = cls.__new__(cls)
         evolution._begin(parts, time.monotonic())
@@ -151,6 +151,7 @@ class Evolution(Iterator[Generation]):
             self._goal, self._scored = goal, False
             self._core.apply(plan)
         if self._core.epoch < self._goal and not self._train():
+            self._release()
             raise StopIteration
         custom = self._custom_scores()
         self._scored = True
@@ -171,7 +172,12 @@ class Evolution(Iterator[Generation]):
         self._stopped_by = self._stopped_by or "callback"
 
     def finish(self) -> Result:
-        """Go on to the end and return the result."""
+        """Go on to the end and return the result.
+
+        Returns
+        -------
+        Result
+        """
         progress = Progress(self._epochs, shown=self._settings.progress)
         try:
             for one in self:
@@ -182,7 +188,11 @@ class Evolution(Iterator[Generation]):
         return self.result()
 
     def result(self) -> Result:
-        """Return the result of what was evolved so far.
+        """Return the result of what was evolved so far, and let others go on with its checkpoint.
+
+        Returns
+        -------
+        Result
 
         Raises
         ------
@@ -191,6 +201,7 @@ class Evolution(Iterator[Generation]):
         """
         if not self._begun:
             next(self)
+        self._release()
         best, most_accurate = self._core.best(), self._core.most_accurate()
         chosen = {
             "best": best,

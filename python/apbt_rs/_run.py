@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from apbt_rs._evolution import Evolution
 from apbt_rs._metrics import Metric
@@ -138,15 +138,32 @@ def run(
     return start(arguments, DEFAULT).finish()
 
 
-def evolve(X: Any, y: Any, **settings: Any) -> Evolution:
+_Parameters = ParamSpec("_Parameters")
+_Returned = TypeVar("_Returned")
+
+
+def _like(
+    of: Callable[_Parameters, Any],
+) -> Callable[[Callable[..., _Returned]], Callable[_Parameters, _Returned]]:
+    """Show editors and type checkers another function's parameters as those of this one."""
+
+    def show(function: Callable[..., _Returned]) -> Callable[_Parameters, _Returned]:
+        returns = inspect.signature(function).return_annotation
+        signature = inspect.signature(of).replace(return_annotation=returns)
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return show
+
+
+@_like(run)
+def evolve(*tables: Any, **settings: Any) -> Evolution:
     """Start a run that is watched, paused or steered.
 
     Parameters
     ----------
-    X, y
-        As for `run`.
-    **settings
-        `run`'s keyword arguments.
+    X, y, and all keyword arguments
+        As for `run`. A progress bar is drawn by `Evolution.finish` alone.
 
     Returns
     -------
@@ -168,9 +185,7 @@ def evolve(X: Any, y: Any, **settings: Any) -> Evolution:
     ...         evolution.stop()
     >>> result = evolution.result()
     """
-    bound = inspect.signature(run).bind(X, y, **settings)
-    bound.apply_defaults()
-    return start(dict(bound.arguments), DEFAULT)
+    return start(complete("evolve", *tables, **settings), DEFAULT)
 
 
 def resume(
@@ -233,7 +248,17 @@ def resume(
         progress=progress,
         callbacks=callbacks,
     )
-    return Evolution.resumed(parts).finish()
+    return Evolution._resumed(parts).finish()
+
+
+def complete(name: str, *tables: Any, **settings: Any) -> dict[str, Any]:
+    """Return all of `run`'s arguments; `name` is whose they are."""
+    try:
+        bound = inspect.signature(run).bind(*tables, **settings)
+    except TypeError as error:
+        raise TypeError(f"{name}() {error}") from None
+    bound.apply_defaults()
+    return dict(bound.arguments)
 
 
 def start(arguments: dict[str, Any], preset: Preset) -> Evolution:

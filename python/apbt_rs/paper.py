@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,8 +9,7 @@ from apbt_rs import datasets
 from apbt_rs._evolution import Evolution
 from apbt_rs._nearest import nearest
 from apbt_rs._result import Result
-from apbt_rs._run import run as _run
-from apbt_rs._run import start
+from apbt_rs._run import complete, start
 from apbt_rs._settings import PAPER
 
 __all__ = ["EXPERIMENTS", "Experiment", "evolve", "run"]
@@ -137,6 +135,4 @@ def evolve(name: str, *, rows: Literal["paper", "all"] = "paper", **settings: An
         "rule": "best",
         **settings,
     }
-    bound = inspect.signature(_run).bind(X, y, **arguments)
-    bound.apply_defaults()
-    return start(dict(bound.arguments), PAPER)
+    return start(complete("paper.evolve", X, y, **arguments), PAPER)
