@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,8 @@ from apbt_rs._encoding import Encoder
 from apbt_rs._frames import encoding_frame
 from apbt_rs._options import read_options
 from apbt_rs._tables import read_columns
-from apbt_rs._values import is_text
+from apbt_rs._targets import Targets
+from apbt_rs._values import MOST_ENCODED, is_text
 
 # Rounded: what is a grain apart in training cannot scale a million into float32.
 NUMBERS = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
@@ -31,6 +33,8 @@ KINDS: dict[str, Any] = {
     "category": (st.sampled_from(["b", "a", "ä", ""]), pl.Categorical),
     "enum": (st.sampled_from(["z", "m"]), pl.Enum(["z", "q", "m"])),
 }
+NOON = datetime.datetime(2024, 2, 29, 12)
+MICROSECOND = datetime.timedelta(microseconds=1)
 GOOD = pl.DataFrame({"age": [1.0, 2.0, 4.0], "town": ["Ulm", "Bonn", "Ulm"]})
 
 
@@ -224,7 +228,44 @@ def test_a_constant_column_becomes_zeros(value: float, count: int) -> None:
     assert fitted(frame).to_dict()["columns"][0]["scale"] == 1.0
 
 
-@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1))
+@given(st.integers(-1040, 400), st.lists(st.integers(-9, 9), min_size=2, unique=True))
+def test_the_unit_of_numbers_does_not_matter(exponent: int, values: list[int]) -> None:
+    """However small they are: their squares need not be float64's."""
+    plain = np.array([values]).T
+    scaled = np.ldexp(plain, exponent)
+    assert fitted(scaled).transform(scaled) == pytest.approx(fitted(plain).transform(plain))
+    y = Targets.fit(scaled, rows=all_rows(pl.DataFrame(plain)), task="regression")
+    assert y.transform(scaled) == pytest.approx(fitted(plain).transform(plain))
+
+
+def test_rows_far_from_tiny_training_rows_are_refused_by_name() -> None:
+    frame = pl.DataFrame({"a": [1e-320, 3e-320, 1e300]})
+    encoder = Encoder.fit(frame, all_rows(frame[:2]))
+    assert encoder.transform(frame[:2]).tolist() == [[-1.0], [1.0]]
+    with pytest.raises(ValueError, match=r"'a' of X holds .* 1e\+300, too large or too far"):
+        encoder.transform(frame)
+
+
+def test_numbers_without_a_deviation_in_float64_are_refused() -> None:
+    least = np.array([[0.0]] * 99 + [[5e-324]])
+    with pytest.raises(ValueError, match=r"'column_0' of X .* 5e-324, .* too small .*: multiply"):
+        fitted(least)
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+def test_what_networks_work_with_has_an_end(standardize: bool) -> None:
+    encoder = fitted(np.array([[-1.0], [1.0]]), standardize=standardize)
+    assert encoder.transform([[MOST_ENCODED]]).tolist() == [[np.float32(MOST_ENCODED)]]
+    for beyond in (1.01 * MOST_ENCODED, -1e37, 1e300):
+        with pytest.raises(ValueError, match=r"too large .* at most 1e\+18 .*: rescale it"):
+            encoder.transform([[beyond]])
+    with pytest.raises(ValueError, match=r"'c' of X holds Datetime.* days, too large or too far"):
+        fitted(pl.DataFrame({"c": [NOON, NOON + MICROSECOND]})).transform(
+            pl.DataFrame({"c": pl.Series([2**62]).cast(pl.Datetime("ms"))})
+        )
+
+
+@given(st.lists(st.floats(-(2.0**59), 2.0**59, width=32), min_size=1))
 def test_numbers_left_as_they_are_keep_their_bits(values: list[float]) -> None:
     X = np.array([values], dtype=np.float32).T
     assert fitted(X, standardize=False).transform(X).tobytes() == X.tobytes()

@@ -22,6 +22,7 @@ from apbt_rs import _one_hot
 from apbt_rs._encoding import Encoder
 from apbt_rs._one_hot import MOST_LEVELS, levels_of
 from apbt_rs._options import read_options
+from apbt_rs._values import numbers
 
 DAY = datetime.date(2024, 2, 29)
 NOON = datetime.datetime(2024, 2, 29, 12)
@@ -203,6 +204,40 @@ def test_levels_are_named_as_documented() -> None:
     for values, levels in cases:
         (facts,) = fitted(pl.Series("c", values)).to_dict()["columns"]
         assert facts["levels"] == levels
+
+
+@given(st.lists(st.integers(-(10**12), 10**12), min_size=2, unique=True))
+def test_durations_are_days_to_the_last_bit(microseconds: list[int]) -> None:
+    days = [one / (86_400 * 10**6) for one in microseconds]  # Python rounds once
+    texts = [str(int(day)) if day == int(day) else repr(day) for day in days]
+    for unit, factor in (("us", 1), ("ns", 1000)):
+        series = pl.Series("c", microseconds).cast(pl.Int64) * factor
+        durations = series.cast(pl.Duration(unit))  # type: ignore[arg-type]
+        assert levels_of(durations, "duration", "X").to_list() == texts
+        assert numbers(durations, "X", kind="duration").tolist() == days
+    coarse = pl.Series(microseconds).cast(pl.Duration("ms"))
+    assert numbers(coarse, "X", kind="duration").tolist() == [
+        one / 86_400_000 for one in microseconds
+    ]
+
+
+@pytest.mark.parametrize("kind", ["date", "duration"])
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=6))
+def test_milliseconds_may_be_too_many_for_microseconds(kind: str, values: list[int]) -> None:
+    dtype = pl.Datetime("ms") if kind == "date" else pl.Duration("ms")
+    series = pl.Series("c", values).cast(dtype)
+    days = numbers(series, "X", kind=kind)
+    assert days == pytest.approx([value / 86_400_000 for value in values], rel=1e-15)
+    # Not of the values beside it, nor of the unit, where both can hold it.
+    for value, day in zip(values, days, strict=True):
+        assert numbers(pl.Series([value]).cast(dtype), "X", kind=kind)[0] == day
+        if abs(value) < 2**63 // 1000:
+            finer = pl.Series([1000 * value]).cast(type(dtype)("us"))
+            assert numbers(finer, "X", kind=kind)[0] == day
+    texts = levels_of(series, kind, "X")
+    assert texts.n_unique() == (len(set(values)) if kind == "date" else len(set(days)))
+    encoder = fitted(series, "one_hot")
+    assert (encoder.transform(series.to_frame()).sum(axis=1) == 1).all()
 
 
 def test_another_kind_than_in_training_is_refused() -> None:

@@ -11,7 +11,7 @@ Numbers and Booleans are numbers; strings, Categorical and Enum are texts; dates
 durations are numbers of days (dates since 1970-01-01, UTC where they have a zone), to the
 microsecond. Null and NaN are one missing value. Where the training table has missing values, the
 number is its mean and a further input, `column=missing`, is 1. Infinite values are refused, and so
-are numbers that float32 cannot hold, and missing values where training had none.
+are what becomes larger than `MOST_ENCODED`, and missing values where training had none.
 """
 
 from __future__ import annotations

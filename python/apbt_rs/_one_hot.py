@@ -17,6 +17,7 @@ import polars as pl
 from apbt_rs import _fields
 from apbt_rs._options import UNKNOWN, Option
 from apbt_rs._values import (
+    instants,
     is_text,
     kind_of,
     numbers,
@@ -212,10 +213,8 @@ def levels_of(series: pl.Series, kind: str, argument: str) -> pl.Series:
         # Not by float64, in which long keys would fall together.
         return (series.cast(pl.UInt8) if dtype == pl.Boolean else series).cast(pl.String)
     if kind == "date":
-        unit = "D" if dtype == pl.Date else "us"
-        plain = series if dtype == pl.Date else series.dt.cast_time_unit("us")
-        instants = plain.to_physical().cast(pl.Int64).fill_null(0).to_numpy()
-        return _texts(instants.astype(f"datetime64[{unit}]"), np.isnan(values), _date_text)
+        whole, unit = instants(series)
+        return _texts(whole.astype(f"datetime64[{unit}]"), np.isnan(values), _date_text)
     own = series.to_numpy() if dtype.is_float() else values  # where null is NaN, too
     return _texts(own, np.isnan(values), _number_text)
 

@@ -15,7 +15,11 @@ from apbt_rs import _core
 
 MOST_CLASSES = 20  # integers with more distinct values are taken for quantities
 KINDS = ("number", "date", "duration")
+# In magnitude, of a number as networks have it. Its square and products with weights stay within
+# float32, which ends at 3e38, so that neither training nor predicting overflows by it alone.
+MOST_ENCODED = 1e18
 _MICROSECONDS = 86_400_000_000  # of a day
+_LEAST_SCALE = 2.0**-511  # the square of a smaller one is no normal float64
 
 
 def kind_of(dtype: pl.DataType) -> str:
@@ -27,13 +31,44 @@ def kind_of(dtype: pl.DataType) -> str:
     return "number"
 
 
-def _days(series: pl.Series) -> pl.Series:
-    """Return dates as days since 1970-01-01, durations and times of day as days."""
+def instants(series: pl.Series) -> tuple[np.ndarray, str]:
+    """Return dates, times of day or durations as whole numbers of a unit, 0 where one is missing.
+
+    The unit is "D" for dates, else "us", or "ms" where microseconds would not fit into 64 bits.
+    """
+    whole: np.ndarray = series.to_physical().cast(pl.Int64).fill_null(0).to_numpy()
+    unit = getattr(series.dtype, "time_unit", "ns")  # a time of day is in nanoseconds
     if series.dtype == pl.Date:
-        return series.cast(pl.Int32).cast(pl.Float64)
-    if series.dtype == pl.Time:
-        return (series.cast(pl.Int64) // 1_000).cast(pl.Float64) / _MICROSECONDS
-    return series.dt.cast_time_unit("us").cast(pl.Int64).cast(pl.Float64) / _MICROSECONDS
+        return whole, "D"
+    if unit == "ns":
+        # Polars' own way from one unit to the other, which it refuses far from 1970.
+        whole = whole - np.fmod(whole, 1000) if series.dtype == pl.Duration else whole
+        return whole // 1000, "us"
+    if unit == "ms" and not _far(whole).any():
+        return whole * 1000, "us"
+    return whole, unit
+
+
+def _days(series: pl.Series) -> np.ndarray:
+    """Return dates as days since 1970-01-01, durations and times of day as days, as float64."""
+    whole, unit = instants(series)
+    if unit == "D":
+        days = whole.astype(np.float64)
+    elif unit == "us":
+        days = whole / _MICROSECONDS
+    else:
+        # A value is the same number of days whatever stands beside it.
+        far = _far(whole)
+        near = np.where(far, 0, whole) * 1000 / _MICROSECONDS
+        days = np.where(far, whole / (_MICROSECONDS // 1000), near)
+    days[missing_values(series)] = np.nan
+    return days
+
+
+def _far(milliseconds: np.ndarray) -> np.ndarray:
+    """Return which are too many for microseconds in 64 bits."""
+    most = np.iinfo(np.int64).max // 1000
+    return (milliseconds > most) | (milliseconds < -most)
 
 
 def read_kind(value: object, where: str) -> str:
@@ -81,9 +116,8 @@ def numbers(
             f"{place(series.name, argument)} has dtype {dtype}, where {words[kind]} are needed: "
             "cast it"
         )
-    elif given != "number":
-        series = _days(series)
-    values = series.cast(pl.Float64).to_numpy()  # where null is NaN
+    # Where null is NaN.
+    values = series.cast(pl.Float64).to_numpy() if given == "number" else _days(series)
     infinite = int(np.isinf(values).sum())
     if infinite:
         raise ValueError(
@@ -135,7 +169,8 @@ def statistics(
     Missing values are passed over; where there are no others, both are 0.
 
     Equal values have exactly the scale 0. That is looked for by comparing: their mean is rounded,
-    so that their deviations from it need not be 0.
+    so that their deviations from it need not be 0. Tiny numbers, whose squares float64 cannot hold,
+    are divided by the largest of them first.
     """
     values = numbers(series, argument, kind=kind, missing=missing)
     if missing:
@@ -146,26 +181,39 @@ def statistics(
     if low == high:
         return low, 0.0
     mean, scale = _core.column_statistics(values, rows)
+    if scale < _LEAST_SCALE:
+        largest = max(abs(low), abs(high))
+        every = np.arange(len(rows), dtype=np.uint32)
+        mean, scale = _core.column_statistics(values[rows] / largest, every)
+        mean, scale = mean * largest, scale * largest
     if not np.isfinite([mean, scale]).all():
         raise too_large(series, argument)
+    if scale == 0:
+        raise ValueError(
+            f"{place(series.name, argument)} holds numbers from {low} to {high}, whose deviation "
+            "is too small for float64: multiply it by a large number"
+        )
     return mean, scale
 
 
 def to_float32(values: np.ndarray, series: pl.Series, argument: str) -> np.ndarray:
     """Cast what became of a column to float32, shape (rows, 1)."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        cast = values.astype(np.float32)
-    if not np.isfinite(cast).all():
+    if not (np.abs(values) <= MOST_ENCODED).all():
         raise too_large(series, argument)
-    return cast[:, np.newaxis]
+    return values.astype(np.float32)[:, np.newaxis]
 
 
 def too_large(series: pl.Series, argument: str) -> ValueError:
-    """Return the error for a column whose encoding is beyond float32."""
+    """Return the error for a column whose encoding is beyond what networks work with."""
+    if kind_of(series.dtype) == "number":
+        what = f"numbers from {series.min()!r} to {series.max()!r}"
+    else:
+        days = _days(series)  # Python has no dates as far as these may be
+        what = f"{series.dtype} from {np.nanmin(days)} to {np.nanmax(days)} days"
     return ValueError(
-        f"{place(series.name, argument)} holds numbers from {series.min()!r} to {series.max()!r}, "
-        "too large for float32 or too far from the training rows': rescale it, or take its "
-        "logarithm"
+        f"{place(series.name, argument)} holds {what}, too large or too far from the training "
+        f"rows', as a network's inputs and targets are at most {MOST_ENCODED:g} in magnitude: "
+        "rescale it, or take its logarithm"
     )
 
 
