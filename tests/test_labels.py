@@ -135,6 +135,16 @@ def test_a_label_is_encoded_by_itself(y: pl.Series, random: Any) -> None:
     assert targets.transform(y[:0]).shape == (0, targets.n_outputs)
 
 
+@pytest.mark.parametrize("name", ["Int128", "UInt128"])
+def test_integers_of_128_bits_are_labels(name: str) -> None:
+    if not hasattr(pl, name):
+        pytest.skip(f"this polars has no {name}")
+    y = pl.Series("kind", [2**100, 0, 2**100], dtype=getattr(pl, name))
+    targets = Targets.from_dict(json.loads(json.dumps(fitted(y).to_dict())))
+    assert targets.task == "classification"
+    assert targets.labels(targets.codes(y)).equals(y, check_dtypes=True)
+
+
 def test_labels_by_hand() -> None:
     targets = fitted([10, 9, 10], argument="goal")
     assert targets.classes == [9, 10]

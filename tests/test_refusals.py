@@ -108,7 +108,10 @@ TABLES: list[tuple[Any, list[str]]] = [
     (column([[1]] * 40), ["'c' of X", "List", "column of each"]),
     (column([{"p": 1}] * 40), ["'c' of X", "Struct", "column of each"]),
     (column(np.ones((40, 2))), ["'c' of X", "Array", "column of each"]),
-    (column([b"x"] * 40), ["'c' of X", "Binary", "cast"]),
+    (column([b"x"] * 40), ["'c' of X", "Binary", "cast it to String"]),
+    ({"a": 1, "b": "u"}, ["column 'a' is of type int", "give a list"]),
+    (np.ones(40), [".reshape(-1, 1)", "one column", ".reshape(1, -1)", "one row"]),
+    (pd.DataFrame({"c": pd.arrays.SparseArray([0, 1] * 20)}), ["'c' is sparse", ".to_dense()"]),
     (column([object()] * 40, pl.Object), ["'c' of X", "Object", "cast"]),
     (pd.DataFrame({"c": [1, "x"] * 20}), ["'c' mixes", "int, str", "cast"]),
     (pd.DataFrame({"c": [DAY, 1.5] * 20}), ["'c' mixes", "date, float", "cast"]),
@@ -131,7 +134,9 @@ TARGETS: list[tuple[Any, list[str]]] = [
     (pd.Series([1j] * 40), ["y of type pandas", "complex"]),
     (np.ones(40, complex), ["y of type numpy", "complex"]),
     (pl.Series([[1]] * 40), ["y has dtype List", "each of its parts"]),
-    (pl.Series([b"x"] * 40), ["y has dtype Binary", "cast"]),
+    (pl.Series([b"x"] * 40), ["y has dtype Binary", "cast it to String"]),
+    (np.array([b"u", b"v"] * 20), ["y has dtype Binary", ".astype(str)"]),
+    (pd.Series(pd.arrays.SparseArray([0, 1] * 20)), ["it is sparse", ".to_dense()"]),
     ([DAY] * 40, ["y has dtype Date", "cast"]),
 ]
 SPLITS: list[tuple[dict[str, Any], list[str]]] = [

@@ -77,8 +77,8 @@ def columns_of(X: np.ndarray) -> dict[str, np.ndarray]:
     if X.dtype.names is not None:
         return _fields_of(X)
     if X.ndim != 2:
-        remedy = ": use `.reshape(-1, 1)` if it is one column" if X.ndim == 1 else ""
-        raise TypeError(f"the array has {X.ndim} dimensions, not 2{remedy}")
+        remedy = ": use `.reshape(-1, 1)` if it is one column, `.reshape(1, -1)` if it is one row"
+        raise TypeError(f"the array has {X.ndim} dimensions, not 2{remedy if X.ndim == 1 else ''}")
     return {f"column_{i}": X[:, i] for i in range(X.shape[1])}
 
 

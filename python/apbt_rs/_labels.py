@@ -11,7 +11,8 @@ import polars as pl
 from apbt_rs import _fields
 from apbt_rs._values import is_text, place, refuse_missing, shortened
 
-INTEGERS = ("Int8", "Int16", "Int32", "Int64", "Int128", "UInt8", "UInt16", "UInt32", "UInt64")
+INTEGERS: tuple[str, ...] = ("Int8", "Int16", "Int32", "Int64", "Int128")
+INTEGERS += ("UInt8", "UInt16", "UInt32", "UInt64", *["UInt128"] * hasattr(pl, "UInt128"))
 FLOATS = ("Float32", "Float64")
 TEXTS = ("String", "Categorical", "Enum")
 

@@ -31,6 +31,8 @@ def from_pandas(X: Any, *, keep: int = 0) -> pl.DataFrame:
     for name, dtype in X.dtypes.items():
         if getattr(dtype, "kind", "") == "c":
             raise complex_numbers(column_words(name))
+        if hasattr(X[name], "sparse"):
+            raise TypeError(f"{column_words(name)} is sparse: use `.sparse.to_dense()`")
         if dtype == "category":
             categories = dtype.categories
             if len(categories) > keep or getattr(categories.dtype, "kind", "") not in "biu":

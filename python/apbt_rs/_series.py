@@ -16,10 +16,15 @@ __all__ = ["column_of", "column_words"]
 
 def column_of(name: str, values: Any) -> pl.Series:
     """Return a column; its type follows from all Python values, whatever their order."""
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray) and values.ndim > 0:
         values = values.tolist() if values.dtype.kind in "OT" else known_to_polars(values)
     if not isinstance(values, (list, tuple)):
-        return pl.Series(name, values)
+        if values is None or isinstance(values, (str, bytes)) or getattr(values, "ndim", 1) == 0:
+            raise _no_column(name, values)  # of a text polars makes a column of its letters
+        try:
+            return pl.Series(name, values)
+        except TypeError as error:
+            raise _no_column(name, values) from error
     plain = [_plain(value) for value in values]
     kinds = {type(value) for value in plain} - {type(None)}
     if kinds & {np.datetime64, np.timedelta64}:
@@ -66,6 +71,13 @@ def _instants(name: str, values: Any) -> pl.Series:
         if value is not None and not np.isnat(value) and cast.astype(value.dtype) != value:
             raise ValueError(f"{column_words(name)} holds {value!r}, beyond {array.dtype}: cast it")
     return pl.Series(name, known_to_polars(array))
+
+
+def _no_column(name: str, values: object) -> TypeError:
+    return TypeError(
+        f"{column_words(name)} is of type {type(values).__name__}, not a list of values: "
+        "give a list, for one row a list of one value"
+    )
 
 
 def _mixed(name: str, kinds: set[type]) -> TypeError:

@@ -255,7 +255,10 @@ def _rows(rows: Sequence[Any]) -> pl.DataFrame:
         if not isinstance(row, (list, tuple)) and not (
             isinstance(row, np.ndarray) and row.ndim == 1
         ):
-            raise TypeError(f"row {index} is of type {type(row).__name__}, not a list of values")
+            raise TypeError(
+                f"row {index} is of type {type(row).__name__}, not a list of values: write one row "
+                "as [[…]]"
+            )
         if len(row) != len(rows[0]):
             raise ValueError(f"row {index} has {len(row)} values and row 0 has {len(rows[0])}")
     columns = zip(*rows, strict=True)

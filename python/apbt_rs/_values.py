@@ -140,6 +140,11 @@ def _no_numbers(series: pl.Series, argument: str) -> TypeError:
             f"{place(series.name, argument)} has dtype {series.dtype}, which is nested: make a "
             "column of each of its parts"
         )
+    if series.dtype == pl.Binary:
+        return TypeError(
+            f"{place(series.name, argument)} has dtype Binary, where numbers or texts are needed: "
+            "cast it to String, bytes of NumPy by `.astype(str)`"
+        )
     return TypeError(
         f"{place(series.name, argument)} has dtype {series.dtype}, where numbers are needed: "
         "cast it to a numeric dtype"
