@@ -1,5 +1,7 @@
 """Laws of tables given for validation and test, of row weights, and what of them is refused."""
 
+import warnings
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -77,6 +79,77 @@ def test_a_shorter_dtype_of_y_in_a_table_of_its_own_is_no_other_class() -> None:
     )
     by_rows = apbt_rs.run(X, codes, **QUICK, validation=HELD)
     assert losses(given) == losses(by_rows)
+
+
+ENUM = pl.Enum(["setosa", "versicolor", "virginica"])
+
+
+@pytest.mark.parametrize(
+    "dtypes",
+    [
+        (ENUM, pl.Enum(["virginica", "versicolor", "setosa"])),
+        (pl.Categorical, ENUM),
+        (ENUM, pl.Categorical),
+        (pl.String, ENUM),
+        (pl.Boolean, pl.Decimal(10, 2)),
+    ],
+)
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_labels_of_a_table_of_its_own_may_have_any_dtype(name: str, dtypes: Any) -> None:
+    texts = dtypes[0] != pl.Boolean
+    y = Y if texts else (Y == "setosa").cast(pl.Int8)
+    told = []
+
+    def metric(labels: pl.Series, predicted: pl.Series) -> float:
+        told.append(labels.dtype)
+        return float((labels == predicted).mean())  # type: ignore[arg-type]
+
+    settings = {**QUICK, "metric": metric}
+    expected, found = (
+        apbt_rs.run(
+            X[KEPT],
+            y[KEPT].cast(dtypes[0]),
+            **{**settings, name: (X[HELD], y[HELD].cast(dtype))},
+        )
+        for dtype in dtypes
+    )
+    assert losses(found) == losses(expected)
+    assert found.chosen.test_score == expected.chosen.test_score
+    assert set(told) == {pl.Series(dtype=dtypes[0]).dtype}
+
+
+def test_quantities_of_a_table_of_its_own_may_be_booleans() -> None:
+    y = pl.Series([Decimal(1), Decimal(0)] * 75)
+    held = [True, False] * 15
+    given, plain = (apbt_rs.run(X, y, **QUICK, validation=(X[HELD], one)) for one in (held, y[:30]))
+    assert losses(given) == losses(plain)
+
+
+def test_a_tuple_of_rows_is_a_list_of_them() -> None:
+    rows = tuple(HELD.tolist())
+    given = apbt_rs.run(X, Y, **QUICK, validation=rows, test=(1, 2))
+    listed = apbt_rs.run(X, Y, **QUICK, validation=list(rows), test=np.array([1, 2]))
+    assert losses(given) == losses(listed)
+    assert given.chosen.test_score == listed.chosen.test_score
+
+
+@pytest.mark.parametrize(
+    ("y", "task", "warned"),
+    [
+        ([0.0, 1.0] * 75, "auto", True),
+        (np.arange(150.0) % 10, "auto", True),
+        (np.arange(150.0) % 11, "auto", False),
+        ([0.0, 0.5] * 75, "auto", False),
+        ([0.0, 1.0] * 75, "regression", False),
+        ([0.0, 1.0] * 75, "classification", False),
+        ([0, 1] * 75, "auto", False),
+    ],
+)
+def test_whole_floats_that_may_be_classes_are_a_warning(y: Any, task: str, warned: bool) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        apbt_rs.evolve(X, y, k=4, epochs=1, task=task, seed=0)
+    assert any("give task='classification'" in str(one.message) for one in caught) == warned
 
 
 def test_a_target_that_changes_while_the_run_goes_on_changes_nothing() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder
 
 from apbt_rs._labels import FEW_ROWS
-from apbt_rs._targets import Targets, class_codes, read_target
+from apbt_rs._targets import Targets, read_target
 from apbt_rs._values import is_text
 
 LABELS: dict[str, Any] = {
@@ -98,14 +98,6 @@ def test_the_first_label_that_was_never_seen_is_named_among_few_and_many(count: 
 
 
 @given(labels())
-def test_class_codes_need_no_fit_and_agree_with_it(y: pl.Series) -> None:
-    codes = class_codes(y, task="classification")
-    assert codes is not None
-    assert codes.dtype == np.uint32
-    assert codes.tolist() == fitted(y, task="classification").codes(y).tolist()
-
-
-@given(labels())
 def test_two_classes_share_one_output(y: pl.Series) -> None:
     shared = fitted(y, task="classification")
     single = fitted(y, task="classification", one_hot_binary=True).transform(y)
@@ -146,10 +138,10 @@ def test_integers_of_128_bits_are_labels(name: str) -> None:
 
 
 def test_labels_by_hand() -> None:
-    targets = fitted([10, 9, 10], argument="goal")
+    targets = fitted([10, 9, 10])
     assert targets.classes == [9, 10]
     assert targets.transform([10, 9.0]).tolist() == [[1.0], [0.0]]
-    assert targets.names == ["goal"]
+    assert targets.names == ["y"]
     assert fitted(["b", "a", "c"]).transform(["c", "a"]).tolist() == [[0, 0, 1], [1, 0, 0]]
 
 

@@ -20,6 +20,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, r2_score
 import apbt_rs
 from apbt_rs import _cli, paper
 from apbt_rs._frames import HISTORY
+from apbt_rs._values import MOST_ENCODED
 
 X, Y = apbt_rs.datasets.load_iris()
 QUICK: dict[str, Any] = {"k": 10, "epochs": 30, "readiness": 5, "seed": 0, "progress": False}
@@ -61,6 +62,86 @@ def test_test_rows_take_no_part() -> None:
         pl.when(pl.int_range(150).is_in(rows)).then(-pl.all()).otherwise(pl.all())
     )
     assert quick(test=rows).history.equals(quick(X=changed, test=rows).history)
+
+
+TESTED = np.arange(0, 100, 5)
+MIXED = pl.DataFrame(
+    {
+        "x": np.arange(100.0) % 7,
+        "holed": [None if i % 9 == 1 else float(i % 11) for i in range(100)],
+        "town": ["Ulm", "Bonn", "Köln"] * 33 + ["Ulm"],
+        "month": [1 + i % 4 for i in range(100)],
+        "key": [f"key {i}" for i in range(100)],
+        "gone": pl.Series([None] * 100, dtype=pl.String),
+    }
+)
+REPLACED: dict[str, Any] = {
+    "x": st.none() | st.floats(-1e3, 1e3),
+    "holed": st.none() | st.floats(-1e3, 1e3),
+    "town": st.sampled_from([None, "Ulm", "Bonn", "Köln", "Jena"]),
+    "month": st.integers(0, 5),
+    "key": st.sampled_from(["key 1", None]),
+    "gone": st.sampled_from(["here", None]),
+    "y": st.sampled_from([0, 1]),
+}
+
+
+@pytest.mark.filterwarnings("ignore:column '(key|gone)' of X is left out")
+@pytest.mark.parametrize("unknown", ["error", "ignore"])
+def test_what_test_rows_hold_is_never_learned_and_is_refused_where_predict_refuses_it(
+    unknown: str,
+) -> None:
+    arguments: dict[str, Any] = {"k": 4, "epochs": 2, "seed": 0, "progress": False}
+    arguments["encoding"] = {
+        "town": {"operation": "one_hot", "handle_unknown": unknown},
+        "month": "one_hot",
+    }
+    whole = MIXED.with_columns(y=pl.Series([0, 1] * 50))
+    expected = apbt_rs.run(whole.drop("y"), whole["y"], test=TESTED, **arguments)
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.data())
+    def law(data: st.DataObject) -> None:
+        changed = whole
+        for name in data.draw(st.sets(st.sampled_from(list(REPLACED)), min_size=1)):
+            values = whole[name].to_list()
+            for row in data.draw(st.sets(st.sampled_from(TESTED.tolist()), max_size=4)):
+                values[row] = data.draw(REPLACED[name])
+            changed = changed.with_columns(pl.Series(name, values, dtype=whole[name].dtype))
+        try:
+            expected.predict(changed[TESTED])
+        except ValueError as refusal:
+            about = str(refusal).partition(" of X ")[0]
+            with pytest.raises(ValueError, match=about):
+                apbt_rs.evolve(changed.drop("y"), changed["y"], test=TESTED, **arguments)
+            return
+        found = apbt_rs.run(changed.drop("y"), changed["y"], test=TESTED, **arguments)
+        assert same(found, expected)
+        assert found.chosen.encoder == expected.chosen.encoder
+        score = found.chosen.score(changed[TESTED], changed["y"][TESTED])
+        assert found.chosen.test_score == score
+
+    law()
+
+
+def test_inputs_as_large_as_may_be_overflow_nothing() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(80, 3))
+    largest = np.sign(rows) * MOST_ENCODED / 2
+    for activation in ("relu", "tanh", "sigmoid"):
+        for y in (rows[:, 0] > rows[:, 1], rows.sum(axis=1)):
+            space = {"activation": activation, "hidden_layers": 4, "hidden_units": 10}
+            found = quick(X=rows, y=y, space=space)
+            for _, one in found.networks():
+                standardize = [op.to_dict() for op in one.encoder.columns]
+                scale, mean = (np.array([op[of] for op in standardize]) for of in ("scale", "mean"))
+                inputs = one.encoder.transform(largest * scale + mean)
+                assert np.abs(inputs).min() > MOST_ENCODED / 3
+                assert np.isfinite(one.core.outputs(inputs)).all()
+            # Training as well: some networks are lost, but not all.
+            as_is = dict.fromkeys(["column_0", "column_1", "column_2"], "as_is")
+            found = quick(X=largest, y=y, encoding=as_is, space={"activation": activation})
+            assert np.isfinite(found.chosen.core.outputs(largest.astype(np.float32))).all()
 
 
 def test_test_score_is_the_metric_on_the_test_rows() -> None:

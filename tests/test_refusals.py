@@ -162,6 +162,10 @@ SPLITS: list[tuple[dict[str, Any], list[str]]] = [
     ({"test": 0.99}, ["test=0.99", "2 classes", "smaller share"]),
     ({"test": 2}, ["test=2", "row indices"]),
     ({"test": [41]}, ["test holds the row 41", "0 to 39"]),
+    ({"validation": (0, 41)}, ["validation holds the row 41", "0 to 39"]),
+    ({"X": column([*[1.0] * 39, None]), "test": [39]}, ["'c' of X lacks 1", "row 39", "fill"]),
+    ({"X": column(["q"] * 39 + ["r"]), "test": [39]}, ["'c' of X holds 'r' in row 39", "drop"]),
+    ({"y": ["p", "q"] * 19 + ["p", "r"], "test": [39]}, ["test: class 2 ('r')", "drop"]),
     ({"validation": [0], "test": [0]}, ["row 0 is kept for the test"]),
     (
         {"sample_weight": [0.0, *ONES], "validation": [0]},

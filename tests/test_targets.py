@@ -15,7 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
-from apbt_rs._targets import Targets, check_lengths, class_codes, read_target
+from apbt_rs._targets import Targets, check_lengths, infer_task, read_target
 
 
 def all_rows(height: int) -> np.ndarray:
@@ -131,7 +131,7 @@ def test_the_holder_of_quantities_does_not_matter(
 )
 def test_the_task_is_inferred_from_the_dtype(y: Any, task: str) -> None:
     assert fitted(y).task == task
-    assert (class_codes(y) is None) == (task == "regression")
+    assert infer_task(read_target(y), "auto") == task
 
 
 def test_quantities_by_hand() -> None:

@@ -10,10 +10,11 @@ import pytest
 import apbt_rs
 
 ROWS = 120
-TABLES: Mapping[str, tuple[dict[str, list[Any]], list[int]]] = {
+TABLES: Mapping[str, tuple[dict[str, list[Any]], list[Any]]] = {
     "all its values are missing": ({"x": [*range(ROWS)], "none": [None] * ROWS}, [0, 1] * 60),
     "left out": ({"x": [*range(ROWS)], "id": [f"key {i}" for i in range(ROWS)]}, [0, 1] * 60),
     "has 60 levels": ({"level": [f"l{i % 60}" for i in range(ROWS)]}, [0, 1] * 60),
+    "taken for a quantity": ({"x": [*range(ROWS)]}, [0.0, 1.0] * 60),
     "hardly falls": ({"x": [*range(ROWS)]}, [1] * 2 + [0] * (ROWS - 2)),
 }
 

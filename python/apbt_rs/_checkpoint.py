@@ -215,6 +215,6 @@ def run_to_bytes(parts: Parts) -> bytes:
 
 def _answers(data: Data) -> bytes:
     """Return the targets as the user gave them: class indices, or a table of numbers."""
-    if data.targets.task == "classification":
+    if data.codes is not None:
         return data.codes.astype("<u4").tobytes()
     return table_to_bytes(data.frame)

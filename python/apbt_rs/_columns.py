@@ -30,6 +30,7 @@ from apbt_rs._values import (
     missing_values,
     numbers,
     read_kind,
+    refuse_missing,
     statistics,
     to_float32,
 )
@@ -80,15 +81,17 @@ class Standardize:
         return [self.column, f"{self.column}=missing"] if self.missing else [self.column]
 
     @classmethod
-    def fit(cls, series: pl.Series, rows: np.ndarray, *, argument: str = "X") -> Standardize:
+    def fit(cls, series: pl.Series, rows: np.ndarray) -> Standardize:
         """Take mean and population standard deviation of the rows; of equal ones scale 1."""
         kind, missing = kind_of(series.dtype), bool(missing_values(series).any())
-        mean, scale = statistics(series, rows, argument, kind=kind, missing=missing)
+        mean, scale = statistics(series, rows, "X", kind=kind, missing=missing)
         return cls(series.name, mean, scale or 1.0, kind, missing)
 
     def encode(self, series: pl.Series, *, argument: str = "X") -> np.ndarray:
         """Return the column as float32, shape (rows, 1), or (rows, 2) if values may be missing."""
-        values = numbers(series, argument, kind=self.kind, missing=self.missing)
+        if not self.missing:
+            refuse_missing(series, argument, unforeseen=True)
+        values = numbers(series, argument, kind=self.kind, missing=True)
         with np.errstate(over="ignore", invalid="ignore"):  # to_float32 refuses the outcome
             values = (values - self.mean) / self.scale
         if not self.missing:
@@ -129,10 +132,6 @@ class Drop:
     def names(self) -> list[str]:
         """No inputs."""
         return []
-
-    def encode(self, series: pl.Series, *, argument: str = "X") -> np.ndarray:
-        """Return float32 of shape (rows, 0), whatever the column of `argument` holds."""
-        return np.empty((len(series), 0), dtype=np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the operation as plain data."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ from apbt_rs._arrays import Columns
 from apbt_rs._encoding import Encoder
 from apbt_rs._options import read_options
 from apbt_rs._settings import Preset, Settings
-from apbt_rs._splits import check_classes, resolve_split
+from apbt_rs._splits import check_classes, is_pair, resolve_split
 from apbt_rs._tables import read_columns, read_target
-from apbt_rs._targets import Targets, check_lengths, class_codes
+from apbt_rs._targets import Targets, check_lengths, infer_task, warn_of_whole_floats
 from apbt_rs._values import is_number
 from apbt_rs._warnings import warn
 
@@ -58,11 +58,7 @@ class Data:
     validation: np.ndarray
     test: np.ndarray | None
     frame: pl.DataFrame  # the targets as the user gave them
-
-    @cached_property
-    def codes(self) -> np.ndarray:
-        """The class index of each row, uint32 of shape (rows,)."""
-        return self.targets.codes(self.frame.to_series())
+    codes: np.ndarray | None  # the class index of each row, uint32; None for a regression
 
     def answers(self, core: _core.Evolution, rows: np.ndarray) -> Answers:
         """Return what was right for some rows; the core has the table."""
@@ -75,6 +71,7 @@ class Data:
         That is so if the rarest has less than a tenth of what it had if all were equal: with two
         classes less than 5 % of the training rows, by their weights.
         """
+        assert self.codes is not None  # only a classification has an accuracy
         classes = self.targets.classes
         codes = self.codes[self.train]
         weights = None if self.weights is None else np.take(self.weights, self.train)
@@ -115,42 +112,50 @@ def prepare(
     frame, target = read_columns(X), read_target(y)
     check_lengths(frame.height, target.height)
     weights = _weights(sample_weight, frame.height)
-    strata = class_codes(target, task=settings.task)
-    rest, test = _test_rows(settings.test, frame.height, strata, seed)
-    train, validation = _validation_rows(settings.validation, rest, frame.height, strata, seed)
-    if strata is not None:
-        classes = np.unique(strata[train])
-        if len(classes) < 2:
-            raise ValueError("validation: the training rows have one class only; keep others too")
-
-    encoder = Encoder.fit(frame, train, standardize=preset.standardize, options=options)
-    targets = Targets.fit(
+    task = infer_task(target, settings.task)
+    fit = partial(
+        Targets.fit,
         target,
-        rows=train,
-        task=settings.task,
+        task=task,
         standardize=preset.standardize,
         one_hot_binary=preset.sigmoid_outputs,
     )
+    # Classes are those of all rows: a split with one that is not trained is refused below.
+    classes = None if task == "regression" else fit(rows=np.arange(target.height, dtype=np.uint32))
+    strata = None if classes is None else classes.codes(target)
+    rest, test = _test_rows(settings.test, frame.height, strata, seed)
+    train, validation = _validation_rows(settings.validation, rest, frame.height, strata, seed)
+    if strata is not None and len(np.unique(strata[train])) < 2:
+        raise ValueError("validation: the training rows have one class only; keep others too")
+
+    encoder = Encoder.fit(
+        frame,
+        train,
+        known=None if test is None else rest,
+        standardize=preset.standardize,
+        options=options,
+    )
+    targets = fit(rows=train) if classes is None else classes
     tables: list[tuple[str, Columns]] = [("X", frame)]
-    outputs, frames = [targets.transform(target)], [target]
+    answers = [("y", target)]
     for name in ("validation", "test"):
         given = getattr(settings, name)
-        if isinstance(given, tuple):
+        if is_pair(given):
             held_X, held_y = _pair(given, name)
             held = encoder.select(held_X, argument=f"{name}[0]")
-            outputs.append(targets.transform(held_y, argument=f"{name}[1]"))
+            held_target = targets.select(held_y, argument=f"{name}[1]")
             check_lengths(
                 held.height,
-                len(outputs[-1]),
+                held_target.height,
                 X_argument=f"{name}[0]",
                 y_argument=f"{name}[1]",
             )
             if held.height == 0:
                 raise ValueError(f"{name}: has no rows")
-            frames.append(targets.select(held_y, argument=f"{name}[1]"))
             first = sum(table.height for _, table in tables)
             rows = np.arange(first, first + held.height, dtype=np.uint32)
             tables.append((f"{name}[0]", held))
+            answers.append((f"{name}[1]", held_target))
             if name == "validation":
                 validation = rows
             else:
@@ -161,19 +166,15 @@ def prepare(
         weights = weights + [float(np.mean(np.take(weights, train)))] * extra
         splits = {"training": train, "validation": validation, "test": test}
         _check_scaled(np.array(weights), splits)
-    data = Data(
-        encoder,
-        targets,
-        weights,
-        train,
-        validation,
-        test,
-        # A copy: what the caller changes while the run goes on changes nothing.
-        pl.concat(frames, how="vertical_relaxed").select(pl.all().gather(pl.int_range(pl.len()))),
-    )
-    if strata is not None:
-        check_classes(data.codes, train, validation, classes=targets.classes)
-    return data, _encoded(encoder, tables), np.concatenate(outputs)
+    outputs, joined, codes = _joined(targets, answers, strata)
+    if settings.task == "auto":
+        warn_of_whole_floats(target)
+    if codes is not None:
+        check_classes(codes, train, validation, classes=targets.classes)
+        if test is not None:
+            check_classes(codes, train, test, classes=targets.classes, argument="test")
+    data = Data(encoder, targets, weights, train, validation, test, joined, codes)
+    return data, _encoded(encoder, tables), outputs
 
 
 def _encoded(encoder: Encoder, tables: list[tuple[str, Columns]]) -> _core.Table:
@@ -187,6 +188,29 @@ def _encoded(encoder: Encoder, tables: list[tuple[str, Columns]]) -> _core.Table
     return inputs
 
 
+def _joined(
+    targets: Targets, answers: list[tuple[str, pl.DataFrame]], codes: np.ndarray | None
+) -> tuple[np.ndarray, pl.DataFrame, np.ndarray | None]:
+    """Return all targets, encoded, as the user has them, and as class indices if they are classes.
+
+    `codes` are those of the first. What comes back is a copy: what the caller changes while the
+    run goes on changes nothing.
+    """
+    if codes is None:
+        outputs = [targets.transform(y, argument=argument) for argument, y in answers]
+        frames = [y for _, y in answers]
+        if any(frame.schema != frames[0].schema for frame in frames):
+            # Polars has no dtype for Booleans and decimals.
+            frames = [frame.with_columns(pl.col(pl.Boolean).cast(pl.UInt8)) for frame in frames]
+        joined = pl.concat(frames, how="vertical_relaxed")
+        copy = joined.select(pl.all().gather(pl.int_range(pl.len())))
+        return np.concatenate(outputs), copy, None
+    held = [targets.codes(y, argument=argument) for argument, y in answers[1:]]
+    codes = np.concatenate([codes, *held])
+    # All in the dtype of `y`: the same labels may come in others.
+    return targets.of_codes(codes), targets.labels(codes).to_frame(), codes
+
+
 def _pair(given: tuple[Any, ...], name: str) -> tuple[Any, Any]:
     if len(given) != 2:
         raise ValueError(f"{name}: a tuple of {len(given)}: expected (X, y)")
@@ -198,7 +222,7 @@ def _test_rows(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the rows that remain, and those kept for the test, if any come from the table."""
     every = np.arange(n_rows, dtype=np.uint32)
-    if spec is None or isinstance(spec, tuple):
+    if spec is None or is_pair(spec):
         return every, None
     return resolve_split(spec, n_rows, strata, seed, "test")
 
@@ -207,7 +231,7 @@ def _validation_rows(
     spec: Any, rest: np.ndarray, n_rows: int, strata: np.ndarray | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return training and validation rows, among those that are not kept for the test."""
-    if isinstance(spec, tuple):
+    if is_pair(spec):
         return rest, rest  # the validation rows are appended later
     if isinstance(spec, (str, float, np.floating)):
         codes = None if strata is None else strata[rest]

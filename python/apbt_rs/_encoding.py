@@ -49,24 +49,25 @@ class Encoder:
         frame: Columns,
         rows: np.ndarray,
         *,
+        known: np.ndarray | None = None,
         standardize: bool = True,
         options: Mapping[str, Option] | None = None,
-        argument: str = "X",
     ) -> Encoder:
         """Choose and fit an operation for each column.
 
         Parameters
         ----------
         frame : Columns of shape (rows, columns)
-            The whole table, from `read_columns`; levels are taken from all of it.
+            The whole table, from `read_columns`.
         rows : uint32 array
             Indices of the training rows; means, scales and how frequent levels are come from these.
+        known : uint32 array, sorted, or None
+            Indices of the rows that tell which levels there are, whether values are missing, and
+            whether a column is of use: all but those of a test. None for all.
         standardize : bool
             Whether numbers are standardised, or left as they are, where `options` do not say.
         options : mapping from names of columns to Option
             What the user wants, from `read_options`.
-        argument : str
-            The caller's name for the table in errors.
 
         Raises
         ------
@@ -77,15 +78,15 @@ class Encoder:
             values or ones too large, or missing ones and is to be left as it is.
         """
         options = {} if options is None else options
-        check_columns(options, frame, argument)
+        check_columns(options, frame, "X")
         encoder = cls(
             tuple(
-                _fitted(series, rows, standardize, options.get(series.name), argument)
+                _fitted(series, rows, known, standardize, options.get(series.name))
                 for series in frame.get_columns()
             )
         )
         if encoder.n_inputs == 0:
-            raise ValueError(f"{argument}: no column is left to learn from: give others")
+            raise ValueError("X: no column is left to learn from: give others")
         return encoder
 
     @property
@@ -160,7 +161,7 @@ class Encoder:
             if isinstance(op, OneHot):
                 for row, block in op.parts(frame[op.column], argument=argument):
                     yield row, first, block
-            elif op.names:
+            elif not isinstance(op, Drop):
                 yield 0, first, op.encode(frame[op.column], argument=argument)
             first += len(op.names)
 
@@ -178,22 +179,30 @@ class Encoder:
 
 
 def _fitted(
-    series: pl.Series, rows: np.ndarray, standardize: bool, option: Option | None, argument: str
+    series: pl.Series,
+    rows: np.ndarray,
+    known: np.ndarray | None,
+    standardize: bool,
+    option: Option | None,
 ) -> Operation:
     """Fit the operation that the user wants of a column, or else the one that suits it."""
     wanted = None if option is None else option.operation
     if wanted == "drop":
         return Drop(series.name)
+    whole = series
+    if known is not None:
+        series = series.gather(known)
+        rows = np.searchsorted(known, rows).astype(np.uint32)
     reason = without_values(series)
     if reason is None and wanted is None:
         reason = identifier(series)
     if reason is not None:
-        warn(f"{place(series.name, argument)} is left out: {reason}")
+        warn(f"{place(series.name, 'X')} is left out: {reason}")
         return Drop(series.name)
     if wanted == "one_hot" or is_text(series.dtype):
-        return OneHot.fit(series, rows, option, argument=argument)
+        return OneHot.fit(series, rows, option)
     if wanted == "standardize" or (standardize and wanted is None):
-        return Standardize.fit(series, rows, argument=argument)
+        return Standardize.fit(series, rows)
     kind = kind_of(series.dtype)
-    numbers(series, argument, kind=kind)
+    numbers(whole, "X", kind=kind)
     return AsIs(series.name, kind)

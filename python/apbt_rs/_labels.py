@@ -53,27 +53,26 @@ class Labels:
         return [f"{self.column}={label}" for label in classes]
 
     @classmethod
-    def fit(cls, series: pl.Series, one_hot_binary: bool = False, *, argument: str = "y") -> Labels:
+    def fit(cls, series: pl.Series, one_hot_binary: bool = False) -> Labels:
         """Take the classes from the whole column."""
-        refuse_missing(series, argument)
+        refuse_missing(series, "y")
         dtype = series.dtype
         name = str(dtype.base_type())
         if name not in (*INTEGERS, *FLOATS, *TEXTS, "Boolean"):
             raise TypeError(
-                f"{place(series.name, argument)} has dtype {dtype}, which cannot be a class label: "
+                f"{place(series.name, 'y')} has dtype {dtype}, which cannot be a class label: "
                 "cast it to String or to an integer dtype"
             )
         plain = series.cast(pl.String) if is_text(dtype) else series
         classes = tuple(plain.unique().sort().to_list())
         if len(classes) < 2:
             raise ValueError(
-                f"{place(series.name, argument)} has the one class {classes[0]!r}: "
+                f"{place(series.name, 'y')} has the one class {classes[0]!r}: "
                 "a classification needs rows of at least two"
             )
         if name in FLOATS and not np.isfinite(classes).all():
             raise ValueError(
-                f"{place(series.name, argument)} holds infinite labels: replace them, or drop "
-                "these rows"
+                f"{place(series.name, 'y')} holds infinite labels: replace them, or drop these rows"
             )
         categories = tuple(dtype.categories.to_list()) if isinstance(dtype, pl.Enum) else None
         return cls(series.name, classes, name, categories, one_hot_binary or len(classes) > 2)
@@ -99,7 +98,10 @@ class Labels:
 
     def encode(self, series: pl.Series, *, argument: str = "y") -> np.ndarray:
         """Return targets as float32, shape (rows, classes), or (rows, 1) if not `one_hot`."""
-        codes = self.codes(series, argument=argument)
+        return self.of_codes(self.codes(series, argument=argument))
+
+    def of_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Return the targets of class indices, shape (rows,), as `encode` does."""
         first = 0 if self.one_hot else 1
         targets: np.ndarray = codes[:, np.newaxis] == np.arange(first, len(self.classes))
         return targets.astype(np.float32)

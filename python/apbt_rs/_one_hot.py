@@ -74,8 +74,6 @@ class OneHot:
         series: pl.Series,
         rows: np.ndarray,
         option: Option | None = None,
-        *,
-        argument: str = "X",
     ) -> OneHot:
         """Take the levels from the whole column; those that are too rare share an input.
 
@@ -85,14 +83,14 @@ class OneHot:
         each, and what shares one is a warning.
         """
         kind = "text" if is_text(series.dtype) else kind_of(series.dtype)
-        texts = levels_of(series, kind, argument)
+        texts = levels_of(series, kind, "X")
         missing = texts.null_count() > 0
         counts = _counts(texts, rows)
-        frequent = _frequent(counts, len(rows), missing, option, place(series.name, argument))
+        frequent = _frequent(counts, len(rows), missing, option, place(series.name, "X"))
         limited = option is not None and (option.min_frequency or option.max_categories)
         if not limited and len(frequent) < len(counts):
             warn(
-                f"{place(series.name, argument)} has {len(counts)} levels: the {MOST_LEVELS} most "
+                f"{place(series.name, 'X')} has {len(counts)} levels: the {MOST_LEVELS} most "
                 "frequent have an input each, the others share one; to change that, give "
                 f"encoding={{{series.name!r}: {{'operation': 'one_hot', 'max_categories': …}}}}, "
                 "or 'drop' in its place"
@@ -111,12 +109,8 @@ class OneHot:
             missing,
         )
 
-    def encode(self, series: pl.Series, *, argument: str = "X") -> np.ndarray:
-        """Return the column as float32, shape (rows, len(names))."""
-        return np.vstack([block for _, block in self.parts(series, argument=argument)])
-
     def parts(self, series: pl.Series, *, argument: str = "X") -> Iterator[tuple[int, np.ndarray]]:
-        """Give what `encode` returns part by part: the first row of each, and its block."""
+        """Encode the column part by part: the first row of each, and its float32 block."""
         places = self._places(series, argument)
         for start in range(0, len(places), _ROWS_AT_ONCE):
             part = places[start : start + _ROWS_AT_ONCE]
@@ -128,7 +122,7 @@ class OneHot:
     def _places(self, series: pl.Series, argument: str) -> np.ndarray:
         """Return which input is 1, int32 of shape (rows,); -1 where none is."""
         if not self.missing:
-            refuse_missing(series, argument)
+            refuse_missing(series, argument, unforeseen=True)
         texts = levels_of(series, self.kind, argument)
         codes = texts.cast(pl.Enum(self.levels), strict=False).to_physical().cast(pl.Int32)
         if codes.null_count() == 0:
@@ -137,8 +131,9 @@ class OneHot:
         unlisted = codes.is_null() & ~lost
         unseen = unlisted & ~texts.is_in(list(self.rare)) if self.rare else unlisted
         if self.handle_unknown == "error" and unseen.any():
+            row = int(unseen.to_numpy().argmax())
             raise ValueError(
-                f"{place(series.name, argument)} holds {texts.filter(unseen)[0]!r}, which training "
+                f"{place(series.name, argument)} holds {texts[row]!r} in row {row}, which training "
                 f"never saw; known are {shortened((*self.levels, *self.rare))}: drop such rows, "
                 "train on a table that has them, or train with "
                 f"encoding={{{self.column!r}: {{'operation': 'one_hot', "

@@ -117,7 +117,7 @@ def _parts(
     )
     core = _core.Evolution.from_parts(run, state, chunks, settings.threads())
     table_rows, n_inputs, n_outputs = core.shape
-    frame = _answers(targets, target)
+    frame, codes = _answers(targets, target)
     weights = None if not weight else check_weights(np.frombuffer(weight, "<f8"))
     rows = None if not test else np.frombuffer(test, "<u4").astype(np.uint32)
     sound = (
@@ -146,6 +146,7 @@ def _parts(
             validation=core.validation_rows(),
             test=rows,
             frame=frame,
+            codes=codes,
         ),
         settings=settings,
         metric=metric,
@@ -206,14 +207,14 @@ def _unpacked(magic: bytes, data: bytes, count: int, name: str) -> Sequence[byte
     return parts
 
 
-def _answers(targets: Targets, data: bytes) -> pl.DataFrame:
-    """Return the targets as the user gave them."""
+def _answers(targets: Targets, data: bytes) -> tuple[pl.DataFrame, np.ndarray | None]:
+    """Return the targets as the user gave them, and their class indices if they are classes."""
     if targets.task == "regression":
         frame = table_from_bytes(data, "targets")
         if frame.columns != targets.names:
             raise ValueError("targets: the columns have other names than their encoding")
-        return frame
+        return frame, None
     codes = np.frombuffer(data, "<u4")
     if len(codes) and codes.max() >= len(targets.classes):
         raise ValueError("targets: a class that there is not")
-    return targets.labels(codes).to_frame()
+    return targets.labels(codes).to_frame(), codes

@@ -68,9 +68,11 @@ def run(
         table of its own; or the training rows themselves.
     test : float, row indices or (X, y), default=None
         Rows that take no part, for an honest estimate: `Network.test_score`. They are set aside
-        before the validation rows.
+        before the validation rows. A level, missing value or class that only they have is refused
+        before training where a network would refuse it.
     task : {"auto", "classification", "regression"}, default="auto"
-        By "auto" texts, Booleans, and integers of at most 20 distinct values are classes.
+        By "auto" texts, Booleans, and integers of at most 20 distinct values are classes. Floats
+        are not; a warning says so where they look like classes.
     metric : str, callable or Metric, default="auto"
         Higher is better. For classification "accuracy" (the default), "soft_accuracy" (the
         paper's) or "neg_log_loss"; for regression "r2" (the default), "neg_mean_squared_error" or

@@ -121,6 +121,15 @@ def resolve_split(
     return _partition(_indices(spec, n_rows, argument), n_rows)
 
 
+def is_pair(spec: Any) -> bool:
+    """Return whether a user's `validation=` or `test=` is a table of its own, `(X, y)`.
+
+    A tuple of whole numbers or Booleans is none: it names rows, as a list of them does.
+    """
+    rows = (int, np.integer, np.bool_)
+    return isinstance(spec, tuple) and not all(isinstance(row, rows) for row in spec)
+
+
 def check_classes(
     targets_codes: np.ndarray,
     train: np.ndarray,

@@ -19,8 +19,9 @@ from apbt_rs._labels import Labels
 from apbt_rs._nearest import nearest
 from apbt_rs._tables import has_names, read_target, select_columns
 from apbt_rs._values import MOST_CLASSES, is_text, numbers, place, statistics
+from apbt_rs._warnings import warn
 
-__all__ = ["Targets", "check_lengths", "class_codes", "read_target"]
+__all__ = ["Targets", "check_lengths", "infer_task", "read_target", "warn_of_whole_floats"]
 
 Task: TypeAlias = Literal["classification", "regression"]
 Operation: TypeAlias = AsIs | Labels | Standardize
@@ -29,6 +30,7 @@ READERS: dict[str, Callable[[object, str], Operation]] = {
     "labels": Labels.from_dict,
     "standardize": Standardize.from_dict,
 }
+FEW_FLOATS = 10  # distinct values that, if all are whole, may be meant as classes
 TASKS = ("auto", "classification", "regression")
 
 
@@ -53,7 +55,6 @@ class Targets:
         task: str = "auto",
         standardize: bool = True,
         one_hot_binary: bool = False,
-        argument: str = "y",
     ) -> Targets:
         """Infer the task and fit its operations.
 
@@ -71,8 +72,6 @@ class Targets:
             Whether a regression's targets are standardised, or left as they are.
         one_hot_binary : bool
             Whether two classes have an output each, or share one that is 1 for the second.
-        argument : str
-            The caller's name for `y` in errors.
 
         Raises
         ------
@@ -82,12 +81,10 @@ class Targets:
             If `y` is empty or holds missing or infinite values; if there are fewer than two
             classes, or classes in several columns; if a regression's training rows are equal.
         """
-        frame = read_target(y, argument=argument)
-        if infer_task(frame, task, argument) == "classification":
-            return cls((Labels.fit(frame.to_series(), one_hot_binary, argument=argument),))
-        return cls(
-            tuple(_quantity(series, rows, standardize, argument) for series in frame.get_columns())
-        )
+        frame = read_target(y)
+        if infer_task(frame, task) == "classification":
+            return cls((Labels.fit(frame.to_series(), one_hot_binary),))
+        return cls(tuple(_quantity(series, rows, standardize) for series in frame.get_columns()))
 
     @property
     def task(self) -> Task:
@@ -162,6 +159,10 @@ class Targets:
         series = self.select(y, argument=argument).to_series()
         return self._labels().codes(series, argument=argument)
 
+    def of_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Return the targets of class indices; see `codes` and `transform`."""
+        return self._labels().of_codes(codes)
+
     def labels(self, indices: np.ndarray) -> pl.Series:
         """Return the labels of class indices, integers of shape (rows,), in their own dtype."""
         return self._labels().decode(indices)
@@ -204,30 +205,7 @@ class Targets:
         return operation
 
 
-def class_codes(y: Any, *, task: str = "auto", argument: str = "y") -> np.ndarray | None:
-    """Return each row's class index, by which splits are stratified, before targets are fitted.
-
-    Parameters
-    ----------
-    y : column or table
-        As for `Targets.fit`, with the same errors.
-    task : {"auto", "classification", "regression"}
-        As for `Targets.fit`.
-    argument : str
-        The caller's name for `y` in errors.
-
-    Returns
-    -------
-    uint32 array of shape (rows,), or None for a regression
-    """
-    frame = read_target(y, argument=argument)
-    if infer_task(frame, task, argument) == "regression":
-        return None
-    series = frame.to_series()
-    return Labels.fit(series, argument=argument).codes(series, argument=argument)
-
-
-def infer_task(frame: pl.DataFrame, task: str, argument: str) -> Task:
+def infer_task(frame: pl.DataFrame, task: str) -> Task:
     """Return the task that `task` names, or that the targets suggest if it is "auto"."""
     if task not in TASKS:
         raise ValueError(f"task={task!r}: {nearest(task, TASKS)}")
@@ -236,7 +214,7 @@ def infer_task(frame: pl.DataFrame, task: str, argument: str) -> Task:
     if frame.width > 1:
         if task == "classification":
             raise ValueError(
-                f"{argument} has {frame.width} columns {frame.columns}: a classification needs "
+                f"y has {frame.width} columns {frame.columns}: a classification needs "
                 "one column of labels"
             )
         return "regression"
@@ -245,6 +223,21 @@ def infer_task(frame: pl.DataFrame, task: str, argument: str) -> Task:
     if task == "classification" or is_text(series.dtype) or series.dtype == pl.Boolean or few:
         return "classification"
     return "regression"
+
+
+def warn_of_whole_floats(target: pl.DataFrame) -> None:
+    """Warn if a quantity looks like class labels of which a table, or NumPy, made floats."""
+    series = target.to_series()
+    if target.width > 1 or not series.dtype.is_float():
+        return
+    distinct = series.unique()
+    few = 1 < len(distinct) <= min(FEW_FLOATS, len(series) // 2)
+    if few and (distinct == distinct.round()).all():
+        warn(
+            f"y: has {len(distinct)} distinct values, all whole, of dtype {series.dtype}, and is "
+            "taken for a quantity: if they are classes, give task='classification' or cast y to an "
+            "integer dtype; task='regression' leaves out this warning"
+        )
 
 
 def check_lengths(
@@ -258,16 +251,14 @@ def check_lengths(
         )
 
 
-def _quantity(
-    series: pl.Series, rows: np.ndarray, standardize: bool, argument: str
-) -> AsIs | Standardize:
+def _quantity(series: pl.Series, rows: np.ndarray, standardize: bool) -> AsIs | Standardize:
     if not standardize:
-        numbers(series, argument)
+        numbers(series, "y")
         return AsIs(series.name)
-    mean, scale = statistics(series, rows, argument)
+    mean, scale = statistics(series, rows, "y")
     if scale == 0:
         raise ValueError(
-            f"{place(series.name, argument)} is {mean} in all training rows, so that there is "
+            f"{place(series.name, 'y')} is {mean} in all training rows, so that there is "
             "nothing to learn: check the column, or how the rows are split"
         )
     return Standardize(series.name, mean, scale)

@@ -151,13 +151,14 @@ def _no_numbers(series: pl.Series, argument: str) -> TypeError:
     )
 
 
-def refuse_missing(series: pl.Series, argument: str) -> None:
-    """Raise a ValueError if values are null or NaN."""
-    missing = int(missing_values(series).sum())
-    if missing:
+def refuse_missing(series: pl.Series, argument: str, *, unforeseen: bool = False) -> None:
+    """Raise a ValueError if values are null or NaN; `unforeseen` if training had none."""
+    missing = np.flatnonzero(missing_values(series))
+    if len(missing):
+        why = ", and training had none" if unforeseen else ""
         raise ValueError(
-            f"{place(series.name, argument)} lacks {missing} of {len(series)} values "
-            "(null or NaN): fill them, or drop these rows"
+            f"{place(series.name, argument)} lacks {len(missing)} of {len(series)} values "
+            f"(null or NaN), the first in row {missing[0]}{why}: fill them, or drop these rows"
         )
 
 
