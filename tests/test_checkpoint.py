@@ -40,7 +40,7 @@ class StopHereError(Exception):
     pass
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     k=st.integers(2, 12),
     readiness=st.integers(1, 7),
@@ -164,7 +164,7 @@ def test_a_full_disk_stops_nothing_but_the_checkpoint(
     assert same(apbt_rs.resume(path, progress=False), whole)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_files_give_clean_errors(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -189,7 +189,7 @@ def test_damaged_files_give_clean_errors(
         (path / name).write_bytes(kept)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_hostile_parts_with_right_hashes_give_clean_errors(data: st.DataObject) -> None:
     """The core's own readers: whatever the bytes, a value that fits or a ValueError."""

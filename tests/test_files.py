@@ -129,7 +129,7 @@ def test_altered_results_with_right_hashes(
     parts = unpack(RESULT, whole)
     assert pack(RESULT, parts) == whole
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     @given(st.data())
     def law(data: st.DataObject) -> None:
         changed = list(parts)
@@ -156,7 +156,7 @@ def test_altered_payloads_with_right_hashes(
     result.save(path)
     first, _, payload = path.read_bytes().split(b"\n", 2)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(changed_bytes(payload))
     def law(changed: bytes) -> None:
         digest = hashlib.sha256(changed).hexdigest().encode()
@@ -176,7 +176,7 @@ def test_altered_checkpoints_with_right_hashes(
     kept = {name: (path / name).read_bytes() for name in ("run", "state", "history")}
     magics = {"run": _checkpoint.RUN, "state": _checkpoint.STATE}
 
-    @settings(max_examples=250, deadline=None)
+    @settings(max_examples=250)
     @given(st.data())
     def law(data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(["run", "state"]))
@@ -302,7 +302,7 @@ NUMBERS = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=4), st.integers(1, 5), st.data())
 def test_tables_of_numbers_come_back_as_they_were(
     dtypes: list[Any], rows: int, data: st.DataObject

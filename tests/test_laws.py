@@ -207,7 +207,7 @@ def test_readiness_of_all_epochs_copies_nothing() -> None:
     assert set(history["event"].cast(pl.String)) == {"born", "kept"}
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 6))
 def test_a_pickled_run_goes_on_as_if_never_stopped(cut: int) -> None:
     evolution = apbt_rs.evolve(X, Y, **QUICK)
@@ -281,7 +281,7 @@ def test_any_changed_byte_is_an_error(
     result.save(path)
     saved = [network, path.read_bytes()]
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(st.sampled_from(saved), st.data())
     def law(original: bytes, data: st.DataObject) -> None:
         place = data.draw(st.integers(0, len(original) - 1))

@@ -58,7 +58,7 @@ def test_what_is_no_network_is_refused(
         _core.Network(topology, activations, np.zeros(count, np.float32))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 3), min_size=150, max_size=150).filter(any))
 def test_a_row_of_weight_n_counts_as_n_rows(
     classifier: apbt_rs.Network, regressor: apbt_rs.Network, weights: list[int]

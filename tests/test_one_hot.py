@@ -292,7 +292,7 @@ def test_the_user_may_keep_what_names_its_rows() -> None:
     assert encoder.input_names == ["x"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(columns(), options())
 def test_a_saved_network_predicts_as_before(
     tmp_path_factory: pytest.TempPathFactory, series: pl.Series, option: dict[str, Any]
