@@ -1,6 +1,7 @@
 """The commands that people, pre-commit and CI share.
 
-    python3 dev.py setup | format | lint | test | bench | docs | kills | fuzz | coverage | rehearse
+    python3 dev.py setup | format | lint | test | oldest | bench | docs | kills | fuzz | coverage |
+                   rehearse
 
 They need Python 3.10 or newer with pip, and Rust. Everything else goes into a virtual environment,
 `.venv` unless `--venv` says otherwise. The first step that fails ends a command with its exit code.
@@ -104,7 +105,7 @@ def format_(venv: Environment) -> None:
 
 
 def lint(venv: Environment) -> None:
-    """Check format, lints, types and stubs; change nothing."""
+    """Check format, lints and types; change nothing."""
     update(venv)
     venv.run("cargo", "fmt", "--check")
     for features in ([], ["--features", "python"]):
@@ -112,8 +113,6 @@ def lint(venv: Environment) -> None:
     venv.run("ruff", "format", "--check")
     venv.run("ruff", "check")
     venv.tool("mypy")
-    build(venv)
-    venv.tool("mypy.stubtest", "apbt_rs._core", "--mypy-config-file", "pyproject.toml")
 
 
 def test(venv: Environment) -> None:
@@ -121,7 +120,18 @@ def test(venv: Environment) -> None:
     update(venv)
     venv.run("cargo", "test")
     build(venv)
-    venv.tool("pytest")
+    venv.run("pytest")
+
+
+def oldest(venv: Environment) -> None:
+    """Run Python's tests with the oldest dependencies that pyproject.toml allows."""
+    fresh = Environment(ROOT / "target" / "oldest")
+    fresh.run(sys.executable, "-m", "venv", "--clear", str(fresh.path))
+    fresh.tool("pip", "install", "--quiet", "--upgrade", "pip", "uv")
+    lowest = ("--resolution", "lowest-direct", "--requirements", "pyproject.toml")
+    fresh.run("uv", "pip", "install", *lowest, "--group", "test")
+    fresh.tool("pip", "install", "--no-deps", "--editable", ".")
+    fresh.run("pytest")
 
 
 def bench(venv: Environment) -> None:
@@ -241,6 +251,7 @@ COMMANDS = {
     "format": format_,
     "lint": lint,
     "test": test,
+    "oldest": oldest,
     "bench": bench,
     "docs": docs,
     "kills": kills,

@@ -102,7 +102,8 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if not sys.platform.startswith("linux"):
-        sys.exit("bench_memory.py: reads /proc/self/statm, which Linux alone has")
+        print("no peak memory: it is read from /proc/self/statm, which Linux alone has")
+        return
     rows = 20_000 if arguments.quick else 1_000_000
     if arguments.kind:
         share, seconds = peak(arguments.kind, rows)

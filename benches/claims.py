@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +19,7 @@ import polars as pl
 
 import apbt_rs
 from apbt_rs import paper
+from machine import machine
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "claims.md"
 TENNIS_ROWS = 14
@@ -230,18 +229,6 @@ def not_most_accurate(trials: list[Trial]) -> str:
     return f"In {differ} of {len(trials)} runs on Iris `best` is smaller than `most_accurate`."
 
 
-def machine(seconds: float) -> str:
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].split(":")[1].strip() if names else cpu
-    return (
-        f"Measured in {seconds / 60:.0f} minutes on {os.cpu_count()} processors ({cpu}), Python "
-        f"{platform.python_version()}, polars {pl.__version__}, apbt-rs {apbt_rs.__version__}."
-    )
-
-
 def page(seeds: int, scale: float, say: Callable[[str], None]) -> str:
     started = time.monotonic()
     say("iris")
@@ -258,7 +245,8 @@ def page(seeds: int, scale: float, say: Callable[[str], None]) -> str:
     parts["small_k"] = small_k(seeds, scale)
     parts["random"] = random_search(seeds, scale, iris)
     parts["cost"] = cost(3)
-    parts["machine"] = machine(time.monotonic() - started)
+    minutes = (time.monotonic() - started) / 60
+    parts["machine"] = f"Measured in {minutes:.0f} minutes on {machine()}, polars {pl.__version__}."
     template = Path(__file__).with_name("claims_template.md").read_text(encoding="utf-8")
     return template.format(**parts)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import bench_memory
 from apbt_rs import _core
 
 BENCHES = Path(__file__).parent.parent / "benches"
@@ -43,3 +44,13 @@ def test_a_quick_round_prints_every_row(script: str, arguments: list[str], rows:
     headers = sum(line.startswith("|---") for line in done.stdout.splitlines())
     assert len(tables) - headers == rows
     assert "nan" not in done.stdout
+
+
+def test_without_linux_memory_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`dev.py bench` ends with the first bench that fails."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "argv", ["bench_memory.py"])
+    bench_memory.main()
+    assert "Linux alone" in capsys.readouterr().out
