@@ -29,6 +29,7 @@ PEERS = ["--peers", "scikit-learn", "NumPy, members along an axis"]
         ("bench_paper.py", [], 2 + 9),
         pytest.param("bench_memory.py", [], 6, marks=LINUX),
         ("bench_scaling.py", [], 9 * NUMBERS_OF_THREADS),
+        ("bench_quality.py", [], 3),
         ("bench_start.py", [], 2),
         ("bench_search.py", ["--searches", "scikit-learn"], 1),
     ],
