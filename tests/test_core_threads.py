@@ -1,7 +1,8 @@
 """The core in threads, without the package: what holds where there is no interpreter lock.
 
 The package's `__init__` imports polars, of which there need not be one for a free-threaded Python.
-So the extension module is loaded by itself here, and nothing but NumPy is needed.
+So the extension module is loaded by itself here, and nothing but NumPy is needed; `--noconftest`
+spares hypothesis, too.
 """
 
 import importlib.machinery
