@@ -99,7 +99,7 @@ def test_what_test_rows_hold_is_never_learned_and_is_refused_where_predict_refus
     whole = MIXED.with_columns(y=pl.Series([0, 1] * 50))
     expected = apbt_rs.run(whole.drop("y"), whole["y"], test=TESTED, **arguments)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.data())
     def law(data: st.DataObject) -> None:
         changed = whole
@@ -132,7 +132,7 @@ def test_inputs_as_large_as_may_be_overflow_nothing() -> None:
         for y in (rows[:, 0] > rows[:, 1], rows.sum(axis=1)):
             space = {"activation": activation, "hidden_layers": 4, "hidden_units": 10}
             found = quick(X=rows, y=y, space=space)
-            for _, one in found.networks():
+            for _, one in found._networks():
                 standardize = [op.to_dict() for op in one.encoder.columns]
                 scale, mean = (np.array([op[of] for op in standardize]) for of in ("scale", "mean"))
                 inputs = one.encoder.transform(largest * scale + mean)

@@ -56,7 +56,7 @@ def test_a_metric_says_its_name_and_scores_what_it_is_given() -> None:
     assert metric.anchors is None
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.floats(0.1, 10.0), min_size=150, max_size=150))
 def test_row_weights_reach_a_function_that_takes_them(weights: list[float]) -> None:
     """They do what they do to the built-in metric of the same meaning."""

@@ -1,6 +1,7 @@
 """Laws of networks as values: put together, weighted, pickled; and what they refuse."""
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -135,3 +136,24 @@ def test_refusals(classifier: apbt_rs.Network, regressor: apbt_rs.Network) -> No
         classifier.score(X, Y[:149])
     with pytest.raises(ValueError, match="sample_weight has 3 rows"):
         classifier.score(X, Y, [1.0, 2.0, 3.0])
+
+
+def test_a_row_whose_sums_leave_float32_is_refused(regressor: apbt_rs.Network) -> None:
+    large = _core.Network([2, 1], ["identity"], np.array([1e25, 1e25, 0], np.float32))
+    network = replace(regressor, core=large)
+    rows = X[:, :2].to_numpy().copy()
+    rows[3] *= 1e17
+    for call in (network.predict, lambda rows: network.score(rows, X["petal_width"])):
+        with pytest.raises(ValueError, match="X: row 3 is so far from the training rows"):
+            call(rows)
+    assert np.isfinite(np.asarray(network.predict(rows[:3]))).all()
+
+
+@pytest.mark.parametrize("threads_share", [False, True])
+def test_columns_that_follow_each_other_are_read_as_they_are_meant(
+    classifier: apbt_rs.Network, threads_share: bool
+) -> None:
+    inputs = np.tile(classifier.encoder.transform(X), (100 if threads_share else 1, 1))
+    expected = classifier.core.outputs(inputs)
+    for other in (np.asfortranarray(inputs), np.repeat(inputs, 2, axis=0)[::2]):
+        assert np.array_equal(classifier.core.outputs(other), expected)

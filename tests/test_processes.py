@@ -66,6 +66,24 @@ def test_the_core_works_on_in_a_fork() -> None:
 
 
 @pytest.mark.skipif("fork" not in METHODS or sys.platform == "darwin", reason="needs fork")
+def test_a_fork_predicts_numbers_and_is_warned_of_named_tables() -> None:
+    network = apbt_rs.run(X, Y, k=10, epochs=20, seed=0, progress=False).chosen
+    before = list(network.predict(X))
+    tables = [X, X.to_numpy(), X.to_dict(as_series=False)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            good = [list(network.predict(one)) == before for one in tables]
+        once = [str(one.message) for one in told if "this process was forked" in str(one.message)]
+        os._exit(0 if all(good) and len(once) == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif("fork" not in METHODS or sys.platform == "darwin", reason="needs fork")
 def test_a_fork_while_another_thread_trains_is_no_deadlock() -> None:
     busy, other = (apbt_rs.evolve(X, Y, k=40, epochs=10_000, seed=seed) for seed in (0, 1))
     next(busy), next(other)

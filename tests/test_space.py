@@ -26,10 +26,19 @@ def test_fixed_values_never_change() -> None:
 
 
 def test_choices_are_all_that_is_ever_met() -> None:
-    rows = history(batch_size=[4, 8, 32], learning_rate=[0.01, 0.1], activation=["relu"])
+    rows = history(
+        batch_size=[4, 8, 32],
+        learning_rate=[0.01, 0.1],
+        activation=["relu"],
+        hidden_layers=[1, 3],
+        hidden_units=[6, 2, 11],
+    )
     assert set(rows["batch_size"]) <= {4, 8, 32}
     assert set(rows["learning_rate"]) <= {0.01, 0.1}
     assert {one for layers in rows["activation"] for one in layers} <= {"relu"}
+    hidden = [topology[1:-1] for topology in rows["topology"].to_list()]
+    assert {len(units) for units in hidden} == {1, 3}
+    assert {one for units in hidden for one in units} == {2, 6, 11}
 
 
 def test_members_are_born_in_the_start_and_kept_in_the_bounds() -> None:

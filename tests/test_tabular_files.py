@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import apbt_rs
@@ -36,7 +36,6 @@ def test_texts_that_mean_missing_are_null_in_columns_of_any_kind(csv: str) -> No
     assert read_frame(csv, kinds, ["NA", "?"]).equals(frame)
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=20))
 def test_a_word_for_missing_gives_the_same_column_as_none(values: list[float | None]) -> None:
     frame = pl.DataFrame({"x": values, "y": range(len(values))}, schema_overrides={"x": pl.Float64})
@@ -127,7 +126,6 @@ def test_integers_are_integers_however_written_so_that_labels_stay_labels(
 BLANK = st.lists(st.sampled_from(["\n", "\r\n", "  \n"]), max_size=3).map("".join)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.text('x ,\n"', max_size=5)), min_size=1, max_size=6),
     st.data(),

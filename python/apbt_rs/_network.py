@@ -128,9 +128,10 @@ class Network:
         Raises
         ------
         TypeError, ValueError
-            If columns are missing or hold what cannot be encoded.
+            If columns are missing or hold what cannot be encoded, or a row is so far from the
+            training rows that sums leave float32.
         """
-        return self._answers(self.core.outputs(self.encoder.transform(X)))
+        return self._answers(self._outputs(X))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict class probabilities.
@@ -153,7 +154,7 @@ class Network:
         """
         if self.targets.task == "regression":
             raise ValueError("predict_proba: a regression has no classes; see predict")
-        outputs = self.core.outputs(self.encoder.transform(X))
+        outputs = self._outputs(X)
         return _core.probabilities(self.activations[-1], outputs)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -182,10 +183,10 @@ class Network:
                 f"score: the metric {self.metric!r} is a function, which a network does not "
                 "carry: call it on what predict returns"
             )
-        inputs, targets = self.encoder.transform(X), self.targets.transform(y)
-        check_lengths(len(inputs), len(targets))
-        weights = _weights(sample_weight, len(inputs))
-        score, _ = self._evaluate(self.core.outputs(inputs), targets, weights, self.metric, "score")
+        outputs, targets = self._outputs(X), self.targets.transform(y)
+        check_lengths(len(outputs), len(targets))
+        weights = _weights(sample_weight, len(outputs))
+        score, _ = self._evaluate(outputs, targets, weights, self.metric, "score")
         return score
 
     def schedule(self) -> pl.DataFrame:
@@ -220,6 +221,17 @@ class Network:
         from apbt_rs import _files
 
         return _files.network_from_bytes, (_files.network_to_bytes(self),)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return outputs of shape (rows, n_outputs), float32."""
+        outputs = self.core.outputs(self.encoder.transform(X))
+        finite = np.isfinite(outputs).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                f"X: row {finite.argmin()} is so far from the training rows that the network's "
+                "sums leave float32: leave it out, or see whether its numbers are in other units"
+            )
+        return outputs
 
     def _test(self, answers: Answers, metric: Metric) -> tuple[float, float]:
         """Return score and evaluation loss on rows that took no part in the search."""

@@ -9,6 +9,7 @@ matter: `[1, 2.5]` and `[2.5, 1]` are both floats, where polars would refuse the
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
@@ -20,6 +21,7 @@ from apbt_rs._arrays import ArrayColumns, Columns, array_of, columns_of, is_matr
 from apbt_rs._pandas import from_pandas
 from apbt_rs._series import column_of
 from apbt_rs._values import MOST_CLASSES
+from apbt_rs._warnings import warn
 
 TABLES = (
     "a polars or pandas DataFrame, an Arrow table, a dict of columns, a 2-D or structured NumPy "
@@ -154,7 +156,8 @@ def select_columns(
             f"{argument} lacks the columns {missing}; it has {frame.columns}: "
             "add them, or rename its columns to those of the training table"
         )
-    return frame.select(columns)
+    # Not by `select`, whose threads a forked process does not have: it would wait for ever.
+    return pl.DataFrame([frame.get_column(name) for name in columns])
 
 
 def has_names(X: Any) -> bool:
@@ -184,6 +187,8 @@ def _convert(
     value: Any, argument: str, convert: Callable[[Any], pl.DataFrame], accepted: str
 ) -> pl.DataFrame:
     """Call `convert(value)`; what it refuses is an error that names the argument and its type."""
+    if has_names(value):
+        _warn_of_fork()
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     if _is_pandas(value) and importlib.util.find_spec("pyarrow") is None:
         raise TypeError(
@@ -203,6 +208,21 @@ def _convert(
         raise refusal(
             f"{argument} of type {kind} cannot be read: {reason}; give {accepted}"
         ) from error
+
+
+_reader: int | None = None  # the process that read tables
+
+
+def _warn_of_fork() -> None:
+    """Warn once in a process that was forked from one whose tables polars worked on."""
+    global _reader
+    before, _reader = _reader, os.getpid()
+    if before not in (None, _reader):
+        warn(
+            "polars, which reads tables, lost its threads when this process was forked, and may "
+            "wait for them for ever: start processes by spawn or forkserver, or give NumPy arrays",
+            RuntimeWarning,
+        )
 
 
 def _table(X: Any) -> pl.DataFrame:
