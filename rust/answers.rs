@@ -48,7 +48,7 @@ impl Answers {
 
     /// Those of a dataset's validation rows.
     #[must_use]
-    pub fn of_validation(dataset: &Dataset) -> Self {
+    pub(crate) fn of_validation(dataset: &Dataset) -> Self {
         let rows = dataset.validation();
         let targets = rows.iter().flat_map(|&row| dataset.target(row)).copied().collect();
         let weights = rows.iter().map(|&row| f64::from(dataset.weight(row))).collect();

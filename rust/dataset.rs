@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::answers::Answers;
 use crate::error::{Result, invalid};
 use crate::network::Activation;
 use crate::random::{Purpose, Random};
+use crate::validation::Validation;
 
 /// What training makes small, for each row, summed over outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +60,8 @@ pub struct Dataset {
     objective: Objective,
     /// The seed of the rows' order in each epoch.
     seed: u64,
+    #[serde(skip)]
+    prepared: Validation,
 }
 
 impl Dataset {
@@ -94,6 +98,7 @@ impl Dataset {
             validation,
             objective,
             seed,
+            prepared: Validation::default(),
         };
         dataset.check()?;
         if let Some(weights) = weights {
@@ -231,6 +236,17 @@ impl Dataset {
         &self.validation
     }
 
+    /// What the validation rows ought to be answered.
+    #[must_use]
+    pub fn answers(&self) -> &Answers {
+        self.prepared.answers(self)
+    }
+
+    /// The validation rows' inputs in blocks of columns, unless they are too many.
+    pub(crate) fn columns(&self) -> Option<&[f32]> {
+        self.prepared.columns(self)
+    }
+
     /// What networks are asked to do.
     #[must_use]
     pub fn objective(&self) -> &Objective {
@@ -246,7 +262,7 @@ impl Dataset {
     }
 }
 
-/// Weights with mean 1 over the training rows, which need not be finite in 32 bits, nor positive.
+/// Weights with mean 1 over the training rows; in 32 bits they need not be finite any more, nor positive.
 fn scaled_weights(weights: &[f64], train: &[u32]) -> Result<Vec<f32>> {
     if weights.iter().any(|&weight| !(weight.is_finite() && weight >= 0.0)) {
         return Err(invalid("sample_weight", "must be finite and not negative"));

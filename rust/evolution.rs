@@ -32,7 +32,7 @@ use crate::history::History;
 use crate::hyperparameters::{BATCH_SIZE, NAMES, OPTIMIZER, OPTIMIZERS, Table};
 use crate::member::{Event, Member, Space};
 use crate::network::Network;
-use crate::scoring::{self, Judge, Score, Validation};
+use crate::scoring::{self, Judge, Score};
 use crate::selection::{self, Action};
 use crate::training;
 
@@ -57,9 +57,6 @@ pub struct Run {
     pub judge: Judge,
     /// The seed of all random numbers but the order of rows.
     pub seed: u64,
-    /// What follows from the dataset, and is not written down.
-    #[serde(skip)]
-    validation: Validation,
 }
 
 /// What a run changes. It is saved after a full generation is scored and before its selection;
@@ -83,7 +80,7 @@ impl Run {
     /// [`crate::error::Error::Invalid`] naming the argument that does not fit.
     pub fn new(dataset: Dataset, space: Space, judge: Judge, seed: u64) -> Result<Self> {
         space.check()?;
-        Ok(Self { dataset, space, judge, seed, validation: Validation::default() })
+        Ok(Self { dataset, space, judge, seed })
     }
 
     /// A population of `k` members, drawn but not scored.
@@ -150,8 +147,7 @@ impl Run {
         history: &mut History,
         custom: Option<&[f64]>,
     ) -> Result<()> {
-        let Self { dataset, validation, judge, .. } = self;
-        let scored = scoring::score(dataset, validation, &state.population, judge, custom)?;
+        let scored = scoring::score(&self.dataset, &state.population, &self.judge, custom)?;
         if !state.scores.is_empty() {
             state.generation += 1;
             for member in &mut state.population {
@@ -162,20 +158,6 @@ impl Run {
         state.scores = scored.into_iter().map(|one| one.score).collect();
         history.add(&state.population, &state.scores, state.generation);
         Ok(())
-    }
-
-    /// Each member's outputs on the validation rows, `(rows, outputs)`: what a metric of the user's own is
-    /// given.
-    #[must_use]
-    pub fn validation_outputs(&self, state: &State) -> Vec<Vec<f32>> {
-        scoring::validation_outputs(&self.dataset, &self.validation, &state.population)
-    }
-
-    /// The smallest archived network whose loss is within one standard error of the lowest; see
-    /// [`Archive::one_se`].
-    #[must_use]
-    pub fn one_se<'a>(&self, state: &'a State) -> Option<&'a Snapshot> {
-        state.archive.one_se(self.validation.answers(&self.dataset))
     }
 
     /// Who keeps its network, who copies whose, and who is drawn anew. Everybody goes on from population 0,

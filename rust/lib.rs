@@ -37,6 +37,7 @@ pub mod selection;
 mod sharing;
 pub mod topology;
 pub mod training;
+mod validation;
 
 #[doc(hidden)]
 pub use kernels::without_subnormals;

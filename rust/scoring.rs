@@ -1,13 +1,11 @@
 //! Scoring: prediction, the metric on the validation rows, and fitness.
 
-use std::sync::OnceLock;
-
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::error::{Result, invalid};
-use crate::kernels::{self, BLOCK, Inputs, Kernel, Square, dispatch, to_columns};
+use crate::kernels::{self, BLOCK, Inputs, Kernel, Square, dispatch};
 use crate::math::ln;
 use crate::member::Member;
 use crate::metrics::{self, Answers, Metric};
@@ -33,43 +31,6 @@ pub struct Scored {
     pub score: Score,
     /// The evaluation loss of each validation row.
     pub row_losses: Vec<f32>,
-}
-
-/// What scoring needs of a dataset's validation rows, worked out when it is first asked for: it is no
-/// part of what a run is.
-#[derive(Clone, Debug, Default)]
-pub struct Validation(OnceLock<ValidationRows>);
-
-/// What the validation rows' answers are, and their inputs in columns unless they are too many.
-#[derive(Clone, Debug)]
-struct ValidationRows {
-    answers: Answers,
-    columns: Option<Vec<f32>>,
-}
-
-impl Validation {
-    /// The right answers for a dataset, always the same.
-    #[must_use]
-    pub fn answers(&self, dataset: &Dataset) -> &Answers {
-        &self.rows(dataset).answers
-    }
-
-    fn rows(&self, dataset: &Dataset) -> &ValidationRows {
-        if let Some(rows) = self.0.get() {
-            return rows;
-        }
-        // Outside of the lock, since the pool's threads share the work, and wait for nobody.
-        let columns = validation_columns(dataset);
-        let rows = ValidationRows { answers: Answers::of_validation(dataset), columns };
-        self.0.get_or_init(|| rows)
-    }
-}
-
-/// All that belong to equal datasets are equal.
-impl PartialEq for Validation {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
 }
 
 /// What a score and a size are worth (paper §3.2): the two bases of
@@ -136,7 +97,7 @@ impl Judge {
             Some(_) => {
                 return Err(invalid("metric", "a perfect score must be above a constant one's"));
             }
-            None => metrics::anchors(metric, objective, &Answers::of_validation(dataset))?,
+            None => metrics::anchors(metric, objective, dataset.answers())?,
         };
         Ok(Self { metric, fitness, anchors })
     }
@@ -157,14 +118,13 @@ impl Judge {
     }
 }
 
-/// Scores members on the validation rows, which `validation` is of; `custom` has one score each where the
-/// metric is the user's own.
+/// Scores members on the validation rows; `custom` has one score each where the metric is the
+/// user's own. Runs in the rayon pool that it is called in.
 ///
 /// # Errors
 /// [`crate::error::Error::Invalid`] when `custom` does not go with the metric or the members.
 pub fn score(
     dataset: &Dataset,
-    validation: &Validation,
     members: &[Member],
     judge: &Judge,
     custom: Option<&[f64]>,
@@ -173,9 +133,9 @@ pub fn score(
     if custom.map(<[f64]>::len) != wanted {
         return Err(invalid("metric", "needs one score for each member, and only if it is custom"));
     }
-    let ValidationRows { answers, columns } = validation.rows(dataset);
+    let (answers, columns) = (dataset.answers(), dataset.columns());
     let one = |(place, member): (usize, &Member)| {
-        let outputs = on_validation(&member.network, dataset, columns.as_deref());
+        let outputs = on_validation(&member.network, dataset, columns);
         judge.judge(dataset, member, custom.map(|scores| scores[place]), &outputs, answers)
     };
     Ok(members.par_iter().enumerate().map(one).collect())
@@ -219,32 +179,10 @@ impl Judge {
 /// Each member's outputs on the validation rows, `(rows, outputs)`: what a metric of the user's own
 /// is given.
 #[must_use]
-pub fn validation_outputs(
-    dataset: &Dataset,
-    validation: &Validation,
-    members: &[Member],
-) -> Vec<Vec<f32>> {
-    let columns = validation.rows(dataset).columns.as_deref();
+pub fn validation_outputs(dataset: &Dataset, members: &[Member]) -> Vec<Vec<f32>> {
+    let columns = dataset.columns();
     let one = |member: &Member| on_validation(&member.network, dataset, columns);
     members.par_iter().map(one).collect()
-}
-
-/// Numbers of validation inputs, 32 MiB of them, up to which they are kept in columns.
-const MOST_IN_COLUMNS: usize = 1 << 23;
-
-/// The validation rows' inputs, turned into columns once for all members and generations, unless they are too
-/// many; the pool's threads share the rows.
-fn validation_columns(dataset: &Dataset) -> Option<Vec<f32>> {
-    let (rows, inputs) = (dataset.validation(), dataset.n_inputs());
-    if rows.len() * inputs > MOST_IN_COLUMNS {
-        return None;
-    }
-    let mut columns = vec![0.0; rows.len().next_multiple_of(BLOCK) * inputs];
-    let parts = columns.par_chunks_mut(ROWS_PER_TASK * inputs);
-    rows.par_chunks(ROWS_PER_TASK)
-        .zip(parts)
-        .for_each(|(rows, to)| dispatch(ToColumns { dataset, rows, to }));
-    Some(columns)
 }
 
 /// A network's outputs `(rows, outputs)` for the validation rows, of which these are the columns.
@@ -297,24 +235,6 @@ impl Kernel for Outputs<'_> {
     }
 }
 
-/// The turning of some of a dataset's rows into columns.
-struct ToColumns<'a> {
-    dataset: &'a Dataset,
-    rows: &'a [u32],
-    /// Blocks of `(inputs, BLOCK)`.
-    to: &'a mut [f32],
-}
-
-impl Kernel for ToColumns<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Square>(self) {
-        let Self { dataset, rows, to } = self;
-        to_columns::<S>(dataset.inputs(), dataset.n_inputs(), rows, to);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,8 +259,8 @@ mod tests {
         let data = Dataset::new(x, y, 1, None, vec![0], kept, objective, 0).unwrap();
         let layers = vec![Activation::Tanh, Activation::Identity];
         let network = Network::random(vec![3, 6, 1], layers, 1.0, &mut random);
-        let columns = validation_columns(&data).unwrap();
-        let told = on_validation(&network, &data, Some(&columns));
+        let told = on_validation(&network, &data, data.columns());
+        assert!(data.columns().is_some());
         assert_eq!(told, on_validation(&network, &data, None));
         assert!(told.iter().any(|output| *output != told[0]));
     }

@@ -311,8 +311,7 @@ fn a_state_of_another_run_is_refused() {
     let narrow = common::dataset(30, (2, 3), common::objective(PAIRS[3], 3), false, 0);
     let few = common::dataset(30, (3, 2), common::objective(PAIRS[3], 2), false, 0);
     for dataset in [narrow, few] {
-        let (space, judge) = (run.space.clone(), run.judge.clone());
-        let other = Run::new(dataset, space, judge, run.seed).unwrap();
+        let other = Run { dataset, ..run.clone() };
         assert!(matches!(State::from_bytes(&bytes, &other), Err(Error::Corrupt(_))));
     }
     assert!(matches!(State::from_bytes(&[], &run), Err(Error::Corrupt(_))));

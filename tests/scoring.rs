@@ -4,9 +4,9 @@ mod common;
 mod plain;
 
 use apbt_rs::error::Error;
-use apbt_rs::metrics::{Answers, Metric, evaluation_losses, score as metric_score};
+use apbt_rs::metrics::{Metric, evaluation_losses, score as metric_score};
 use apbt_rs::network::{Activation, Network};
-use apbt_rs::scoring::{Fitness, Judge, Score, Validation, predict, score, validation_outputs};
+use apbt_rs::scoring::{Fitness, Judge, Score, predict, score, validation_outputs};
 use common::{PAIRS, Shape, dataset, layers_of, member, network, objective, random};
 use plain::textbook;
 use proptest::prelude::*;
@@ -60,17 +60,16 @@ proptest! {
     ) {
         let data = dataset(30, (4, 3), objective(pair, 3), true, seed);
         let member = member(network(&[4, 3], &[pair.0], 0.8, seed), VALUES);
-        let (answers, members) = (Answers::of_validation(&data), [member]);
-        let validation = Validation::default();
-        let outputs = validation_outputs(&data, &validation, &members).remove(0);
+        let (answers, members) = (data.answers(), [member]);
+        let outputs = validation_outputs(&data, &members).remove(0);
         let rows: Vec<f32> =
             data.validation().iter().flat_map(|&row| data.input(row)).copied().collect();
         prop_assert_eq!(&outputs, &predict(&members[0].network, &rows));
-        let losses = evaluation_losses(data.objective(), &outputs, &answers);
+        let losses = evaluation_losses(data.objective(), &outputs, answers);
         for metric in Metric::ALL.into_iter().filter(|m| m.task() == Some(data.objective().task)) {
             let Ok(judge) = Judge::new(&data, metric, Fitness::PAPER, None) else { continue };
-            let told = score(&data, &validation, &members, &judge, None).unwrap().remove(0);
-            let expected = metric_score(metric, data.objective(), &outputs, &answers);
+            let told = score(&data, &members, &judge, None).unwrap().remove(0);
+            let expected = metric_score(metric, data.objective(), &outputs, answers);
             prop_assert_eq!(told.score.score, Some(expected));
             prop_assert_eq!(told.score.size, members[0].network.size());
             prop_assert!(told.row_losses.iter().zip(&losses).all(|(&a, &b)| a == b as f32));
@@ -113,8 +112,7 @@ fn validation_outputs_are_predictions_whatever_the_number_of_rows() {
         let chosen: Vec<f32> = chosen.copied().collect();
         let expected: Vec<_> = members.iter().map(|one| predict(&one.network, &chosen)).collect();
         for threads in [1, 3] {
-            let told = common::pool(threads)
-                .install(|| validation_outputs(&data, &Validation::default(), &members));
+            let told = common::pool(threads).install(|| validation_outputs(&data, &members));
             assert!(told == expected, "{rows} {threads}");
         }
     }
@@ -136,7 +134,7 @@ fn numbers_that_are_not_finite_leave_no_score() {
     let mut lost = sound.clone();
     lost.train_loss = Some(f64::NAN);
     let members = [with(f32::NAN), with(f32::INFINITY), lost, sound];
-    let scored = score(&data, &Validation::default(), &members, &judge, None).unwrap();
+    let scored = score(&data, &members, &judge, None).unwrap();
     let scores: Vec<Score> = scored.into_iter().map(|one| one.score).collect();
     for diverged in &scores[..3] {
         assert_eq!((diverged.score, diverged.loss), (None, None));
@@ -150,7 +148,7 @@ fn a_metric_of_the_users_own_brings_its_scores_and_anchors() {
     let data = dataset(30, (2, 3), objective(PAIRS[3], 3), false, 0);
     let members = [member(network(&[2, 3], &[PAIRS[3].0], 1.0, 0), VALUES)];
     let judge = Judge::new(&data, Metric::Custom, Fitness::PAPER, Some((10.0, 30.0))).unwrap();
-    let scored = |custom| score(&data, &Validation::default(), &members, &judge, custom);
+    let scored = |custom| score(&data, &members, &judge, custom);
     let told = scored(Some(&[25.0])).unwrap().remove(0).score;
     assert_eq!(told.score, Some(25.0));
     assert_eq!(told.log_fitness, Fitness::PAPER.logarithm(0.75, 6));

@@ -26,7 +26,7 @@ use crate::grouping::padding;
 use crate::history::History;
 use crate::hyperparameters::{Domain, NAMES, Table};
 use crate::member::Space;
-use crate::scoring::{Fitness, Judge};
+use crate::scoring::{self, Fitness, Judge};
 use crate::selection::Action;
 
 /// How often a call that trains looks for Ctrl-C.
@@ -183,7 +183,9 @@ impl PyEvolution {
     fn validation_outputs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f32>>>> {
         let pool = self.threads.get()?;
         let Self { run, state, .. } = self;
-        let outputs = py.detach(|| pool.install(|| run.validation_outputs(state)));
+        let outputs = py.detach(|| {
+            pool.install(|| scoring::validation_outputs(&run.dataset, &state.population))
+        });
         outputs.into_iter().map(|one| matrix(py, one, run.dataset.n_outputs())).collect()
     }
 
@@ -236,11 +238,8 @@ impl PyEvolution {
         self.state.archive.most_accurate().cloned().map(PySnapshot)
     }
 
-    fn one_se(&self, py: Python<'_>) -> PyResult<Option<PySnapshot>> {
-        let pool = self.threads.get()?;
-        let Self { run, state, .. } = self;
-        let chosen = py.detach(|| pool.install(|| run.one_se(state)));
-        Ok(chosen.cloned().map(PySnapshot))
+    fn one_se(&self) -> Option<PySnapshot> {
+        self.state.archive.one_se(self.run.dataset.answers()).cloned().map(PySnapshot)
     }
 
     fn front(&self) -> Vec<PySnapshot> {
