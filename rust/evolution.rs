@@ -23,28 +23,18 @@ use std::sync::atomic::AtomicBool;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::{Archive, Snapshot};
-use crate::bytes::{from_bytes, to_bytes};
+use crate::archive::Archive;
 use crate::dataset::Dataset;
-use crate::error::{Result, corrupt, invalid};
+use crate::error::{Result, invalid};
 use crate::exploring::{exploit, explore};
 use crate::history::History;
-use crate::hyperparameters::{BATCH_SIZE, NAMES, OPTIMIZER, OPTIMIZERS, Table};
 use crate::member::{Event, Member, Space};
-use crate::network::Network;
 use crate::scoring::{self, Judge, Score};
 use crate::selection::{self, Action};
 use crate::training;
 
-/// Members that a thread draws or changes at the least: a tiny one takes less than to wake another thread.
-const LEAST: usize = 16;
-/// What a weight takes in memory: itself, two numbers that its update rule remembers, whether it is live;
-/// while it is trained the three once more, and as they were before.
-const BYTES_PER_PARAMETER: u64 = 37;
-/// What else a member takes: topology, hyperparameters, its row of the history.
-const BYTES_PER_MEMBER: u64 = 1024;
-/// What no counter of a state that is read may exceed: more than anyone trains.
-const MOST: u64 = 1 << 53;
+/// Weights and biases that a thread draws or changes at the least: fewer take less than to wake it.
+const LEAST: usize = 8192;
 
 /// What a run does not change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,7 +73,7 @@ impl Run {
         Ok(Self { dataset, space, judge, seed })
     }
 
-    /// A population of `k` members, drawn but not scored.
+    /// A population of `k` members, drawn but not scored. Runs in the rayon pool that it is called in.
     ///
     /// # Errors
     /// [`crate::error::Error::Invalid`] for a population of fewer than two, or one that memory has no room for.
@@ -93,7 +83,9 @@ impl Run {
         }
         self.check_room((0..k as u32).map(|place| (place, 0)))?;
         let birth = |place| self.birth(place, 0);
-        let population = (0..k as u32).into_par_iter().with_min_len(LEAST).map(birth).collect();
+        let first = birth(0);
+        let least = 1 + LEAST / first.network.parameters().len();
+        let population = (0..k as u32).into_par_iter().with_min_len(least).map(birth).collect();
         Ok(State { population, scores: Vec::new(), generation: 0, archive: Archive::default() })
     }
 
@@ -103,29 +95,10 @@ impl Run {
         self.space.birth(shape, output, self.seed, place, generations)
     }
 
-    /// Whether memory has room for members that are to be drawn: these places, with these counts of
-    /// generations.
+    /// Whether memory may have room for members that are to be drawn, in these places and generations.
     fn check_room(&self, births: impl Iterator<Item = (u32, u64)>) -> Result<()> {
         let shape = (self.dataset.n_inputs(), self.dataset.n_outputs());
-        let (mut members, mut parameters) = (0_u64, 0_u64);
-        for (place, generations) in births {
-            let more = self.space.parameters(shape, self.seed, place, generations);
-            (members, parameters) = (members + 1, parameters.saturating_add(more));
-        }
-        let bytes = parameters
-            .saturating_mul(BYTES_PER_PARAMETER)
-            .saturating_add(members * BYTES_PER_MEMBER);
-        let room = usize::try_from(bytes)
-            .is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
-        if room {
-            return Ok(());
-        }
-        let problem = format!(
-            "{members} networks with {parameters} weights and biases need some {} GB, more than there are: \
-             lower hidden_layers, hidden_units or k",
-            bytes / 1_000_000_000
-        );
-        Err(invalid("space", problem))
+        self.space.check_room(shape, self.seed, births)
     }
 
     /// Trains every member; if stopped, leaves all as they were.
@@ -172,7 +145,7 @@ impl Run {
     }
 
     /// Carries a plan out: every copy takes over its donor as it was before anyone changed, and
-    /// explores.
+    /// explores. Runs in the rayon pool that it is called in.
     ///
     /// # Errors
     /// [`crate::error::Error::Invalid`] for a plan that is not for this population.
@@ -195,7 +168,8 @@ impl Run {
                 donors.entry(*donor).or_insert_with(member);
             }
         }
-        let members = state.population.par_iter_mut().with_min_len(LEAST);
+        let least = 1 + LEAST / state.population[0].network.parameters().len();
+        let members = state.population.par_iter_mut().with_min_len(least);
         members.zip(plan).enumerate().for_each(|(place, (member, action))| {
             let place = place as u32;
             match *action {
@@ -243,90 +217,4 @@ pub fn evolve(
         *state = next;
     }
     Ok(())
-}
-
-impl State {
-    /// The state as bytes.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Corrupt`] if it cannot be written down, which no state of this crate's making does.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        to_bytes(self)
-    }
-
-    /// A state from bytes, once it is found to be one of this run.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Corrupt`] if it is not.
-    pub fn from_bytes(bytes: &[u8], run: &Run) -> Result<Self> {
-        let state: Self = from_bytes(bytes)?;
-        if state.fits(run) { Ok(state) } else { Err(corrupt("not a state of this run")) }
-    }
-
-    fn fits(&self, run: &Run) -> bool {
-        let dataset = &run.dataset;
-        let shape = (dataset.n_inputs(), dataset.n_outputs());
-        let output = Some(&dataset.objective().output);
-        let network = |network: &Network| {
-            network.check().is_ok()
-                && (network.inputs(), network.outputs()) == shape
-                && network.activations().last() == output
-        };
-        // A counter that was near its end would run over.
-        let counters = |member: &Member| {
-            [member.epochs, member.generations, member.optimizer.steps].iter().all(|&n| n <= MOST)
-        };
-        let member = |member: &Member| {
-            counters(member)
-                && network(&member.network)
-                && known(&member.hyperparameters)
-                && member.optimizer.fits(&member.hyperparameters, &member.network)
-        };
-        let k = self.population.len();
-        let snapshot = |one: &Snapshot| {
-            network(&one.network)
-                && one.row_losses.len() == dataset.validation().len()
-                && known(&one.hyperparameters)
-                // A row of the history.
-                && one.generation <= self.generation
-                && (one.member as usize) < k
-        };
-        k >= 2
-            && self.generation <= MOST
-            && (self.scores.len() == k || self.scores.is_empty() && self.generation == 0)
-            && self.population.iter().all(member)
-            && self.archive.snapshots().all(snapshot)
-    }
-}
-
-impl Run {
-    /// The run as bytes.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Corrupt`] if it cannot be written down, which no run of this crate's making does.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        to_bytes(self)
-    }
-
-    /// A run from bytes, once its parts are found to fit together.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Corrupt`] if they do not.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let run: Self = from_bytes(bytes)?;
-        let table = Table::new(run.space.table.domains().to_vec());
-        let checks = [run.dataset.check(), run.space.check(), run.judge.check(), table.map(drop)];
-        match checks.into_iter().find_map(Result::err) {
-            Some(error) => Err(corrupt(format!("not a run: {error}"))),
-            None => Ok(run),
-        }
-    }
-}
-
-/// Whether these are values of all hyperparameters.
-fn known(values: &[f64]) -> bool {
-    values.len() == NAMES.len()
-        && values.iter().all(|value| value.is_finite())
-        && values[BATCH_SIZE] >= 1.0
-        && (0..OPTIMIZERS.len()).any(|place| place as f64 == values[OPTIMIZER])
 }

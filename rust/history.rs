@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bytes::{from_bytes, to_bytes};
+use crate::checkpoint::{from_bytes, to_bytes};
 use crate::error::Result;
 use crate::hyperparameters::{NAMES, applies};
 use crate::math::exp_f64;

@@ -14,7 +14,7 @@
 
 mod answers;
 pub mod archive;
-mod bytes;
+mod checkpoint;
 pub mod dataset;
 pub mod error;
 pub mod evolution;

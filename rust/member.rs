@@ -1,5 +1,7 @@
 //! A member: one network of the population with all that its training goes on from.
 
+use std::hint::black_box;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, invalid};
@@ -123,6 +125,12 @@ impl Member {
     }
 }
 
+/// What a weight takes in memory at the least: itself, whether it is live, one number that its update rule
+/// remembers; and while it is trained the two numbers as they were before.
+const BYTES_PER_PARAMETER: u64 = 17;
+/// What else a member takes, at the least.
+const BYTES_PER_MEMBER: u64 = 512;
+
 /// What members are drawn from: topologies, activations, hyperparameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Space {
@@ -215,17 +223,49 @@ impl Space {
         (topology, activations)
     }
 
-    /// Weights and biases that [`Space::birth`] draws for the same arguments.
-    pub(crate) fn parameters(
+    /// Whether memory may have room for members that are to be drawn, of a shape, in these places and
+    /// generations: what is more than the system would ever grant is refused.
+    pub(crate) fn check_room(
         &self,
         shape: (usize, usize),
         seed: u64,
-        place: u32,
-        generations: u64,
-    ) -> u64 {
+        births: impl Iterator<Item = (u32, u64)>,
+    ) -> Result<()> {
+        let (mut bytes, mut granted) = (0_u64, 1 << 20);
+        for (place, generations) in births {
+            let parameters = self.parameters(shape, seed, place, generations);
+            bytes = bytes
+                .saturating_add(BYTES_PER_MEMBER)
+                .saturating_add(parameters.saturating_mul(BYTES_PER_PARAMETER));
+            // In steps, since what is hopeless takes long to add up.
+            if bytes / 2 > granted {
+                ask_for(bytes)?;
+                granted = bytes;
+            }
+        }
+        ask_for(bytes)
+    }
+
+    /// Weights and biases that [`Space::birth`] draws for the same arguments.
+    fn parameters(&self, shape: (usize, usize), seed: u64, place: u32, generations: u64) -> u64 {
         let mut random = Random::new(seed, generations, place, Purpose::Birth);
         let (topology, _) = self.hidden(shape, &mut random);
         let layer = |pair: &[usize]| (pair[0] as u64 + 1).saturating_mul(pair[1] as u64);
         topology.windows(2).map(layer).fold(0, u64::saturating_add)
     }
+}
+
+/// Asks the system for memory, and gives it back: it takes no longer than that.
+fn ask_for(bytes: u64) -> Result<()> {
+    let mut memory = Vec::<u8>::new();
+    if usize::try_from(bytes).is_ok_and(|bytes| memory.try_reserve_exact(bytes).is_ok()) {
+        black_box(&memory); // or a compiler would not ask
+        return Ok(());
+    }
+    let problem = format!(
+        "the networks to draw take {} GB or more, which the system does not grant: lower hidden_layers, \
+         hidden_units or k",
+        bytes / 1_000_000_000
+    );
+    Err(invalid("space", problem))
 }

@@ -61,7 +61,7 @@ impl Random {
         ((high << 26) | low) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
-    /// Uniform between `low` and `high`, either of which rounding may give.
+    /// Uniform from `low` on and below `high`, which rounding may give.
     pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
         self.unit().mul_add(high - low, low)
     }

@@ -85,7 +85,7 @@ pub fn simplify(network: &Network) -> Option<Change> {
         }
         let mut folded = network.clone();
         for &unit in &lost {
-            fold_constant(&mut folded, hidden, unit);
+            fold_constant(&mut folded, &shape, hidden, unit);
         }
         return Some(if lost.len() < into.outputs {
             lose_units(&folded, hidden, &lost)
@@ -98,8 +98,7 @@ pub fn simplify(network: &Network) -> Option<Change> {
 
 /// Adds what a unit gives when it hears nothing, through its outgoing weights, to the next biases.
 /// For a dead unit there are no such weights, and nothing changes.
-fn fold_constant(network: &mut Network, hidden: usize, unit: usize) {
-    let shape: Vec<Layer> = network.layers().collect();
+fn fold_constant(network: &mut Network, shape: &[Layer], hidden: usize, unit: usize) {
     let (into, out) = (shape[hidden], shape[hidden + 1]);
     let value = network.activations()[hidden].apply(network.parameters()[into.bias(unit)]);
     for output in 0..out.outputs {
@@ -118,7 +117,7 @@ fn output_biases_alone(network: &Network, first: usize) -> Change {
     let mut folded = network.clone();
     for hidden in first..shape.len() - 1 {
         for unit in 0..shape[hidden].outputs {
-            fold_constant(&mut folded, hidden, unit);
+            fold_constant(&mut folded, &shape, hidden, unit);
         }
     }
     let output = shape[shape.len() - 1];
@@ -155,4 +154,63 @@ fn change_units(network: &Network, units: &[Vec<Option<usize>>]) -> Change {
     let mask = carry(&sources, network.mask(), true);
     let activations = network.activations().to_vec();
     Change { network: Network::from_parts(topology, activations, parameters, mask), sources }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::network::Activation;
+    use crate::random::Purpose;
+
+    /// The canonical form, useless units taken out one at a time, the first first.
+    fn one_at_a_time(mut network: Network) -> Network {
+        loop {
+            let shape: Vec<Layer> = network.layers().collect();
+            let units = (0..shape.len() - 1)
+                .flat_map(|hidden| (0..shape[hidden].outputs).map(move |unit| (hidden, unit)));
+            let useless = |&(hidden, unit): &(usize, usize)| {
+                let (into, out) = (shape[hidden], shape[hidden + 1]);
+                let hears = (0..into.inputs).any(|input| network.mask()[into.weight(input, unit)]);
+                let tells = (0..out.outputs).any(|output| network.mask()[out.weight(unit, output)]);
+                !(hears && tells)
+            };
+            let Some((hidden, unit)) = units.clone().find(useless) else { return network };
+            let mut folded = network.clone();
+            fold_constant(&mut folded, &shape, hidden, unit);
+            network = if shape[hidden].outputs > 1 {
+                lose_units(&folded, hidden, &[unit]).network
+            } else {
+                output_biases_alone(&folded, hidden + 1).network
+            };
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn all_useless_units_of_a_layer_go_as_they_would_one_at_a_time(
+            hidden in prop::collection::vec(1..9_usize, 0..4),
+            density in 0.0..0.9,
+            seed: u64,
+        ) {
+            let mut random = Random::new(seed, 0, 0, Purpose::Split);
+            let kinds = [Activation::Sigmoid, Activation::Tanh, Activation::Relu];
+            let activations = (0..=hidden.len()).map(|layer| kinds[layer % 3]).collect();
+            let topology = [&[4], &hidden[..], &[3]].concat();
+            let network = Network::random(topology, activations, density, &mut random);
+            let mut together = network.clone();
+            while let Some(change) = simplify(&together) {
+                together = change.network;
+            }
+            let expected = one_at_a_time(network);
+            let bits = |network: &Network| -> Vec<u32> {
+                network.parameters().iter().map(|value| value.to_bits()).collect()
+            };
+            prop_assert_eq!(bits(&together), bits(&expected));
+            prop_assert_eq!(together, expected);
+        }
+    }
 }

@@ -212,9 +212,7 @@ impl<I: Square, S: Simd, R: Rule<S, SLOTS>, const SLOTS: usize, const SPARSE: bo
     #[inline(always)]
     fn run(self) -> Result<()> {
         let Epochs { dataset, nonzeros, team, orders, places, tell, stop } = self.epochs;
-        let Team::Groups(groups) = team else {
-            unreachable!("who asked knows it for one of groups")
-        };
+        let Team::Groups(groups) = team else { unreachable!("groups are trained as groups") };
         let last = tell && places.end == orders.rows.len();
         let orders = orders.part(places);
         let rates = |member: &Member| rates(member, dataset);
@@ -242,7 +240,9 @@ impl<S: Square> Work for EpochsOfSingles<'_, '_, S> {
     #[inline(always)]
     fn run(self) -> Result<()> {
         let Epochs { dataset, team, orders, places, tell, stop, .. } = self.epochs;
-        let Team::Singles(members, trainer) = team else { unreachable!("it is none of groups") };
+        let Team::Singles(members, trainer) = team else {
+            unreachable!("members that take turns are trained so")
+        };
         let rates = |member: &Member| rates(member, dataset);
         let mut own = match trainer.take() {
             Some(trainer) => {

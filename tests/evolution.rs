@@ -293,6 +293,25 @@ fn members_that_diverge_are_replaced_and_never_archived() {
 }
 
 #[test]
+fn threads_change_no_bit_of_how_many_members_are_drawn_and_changed() {
+    let run = run(true, 5);
+    let changed = |threads: usize| {
+        common::pool(threads).install(|| {
+            let mut state = start(&run, 3000).0;
+            let born = state.clone();
+            let action = |place: u32| match place % 3 {
+                0 => Action::Fresh,
+                1 => Action::Copy(place - 1),
+                _ => Action::Keep,
+            };
+            run.apply(&mut state, &(0..3000).map(action).collect::<Vec<_>>()).unwrap();
+            (born, state)
+        })
+    };
+    assert!(changed(1) == changed(4));
+}
+
+#[test]
 fn where_all_diverge_all_are_drawn_anew_and_the_first_networks_remain() {
     let run = run_in(with_rates(&[1e30]), PAIRS[4], 0);
     let (state, history) = evolved(&run, 4);

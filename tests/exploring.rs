@@ -131,6 +131,28 @@ fn a_layer_gains_loses_or_keeps_a_unit_about_as_often() {
 }
 
 #[test]
+fn of_a_list_of_sizes_a_layer_goes_up_and_down() {
+    let hidden_units = Domain::Choices { values: vec![9.0, 2.0, 5.0], ordered: true };
+    let space = Space { hidden_units, hidden_layers: Domain::Fixed(1.0), ..paper_space() };
+    let mut moves = std::collections::BTreeMap::new();
+    for seed in 0..900 {
+        let member = born(&space, seed);
+        let after = explored(&member, &space, seed);
+        let sizes = (member.network.topology()[1], after.network.topology()[1]);
+        *moves.entry(sizes).or_insert(0) += 1;
+    }
+    // A third of 300 each, and at an end two thirds; a standard deviation is 8.
+    for (sizes, expected) in [(2, 2), (2, 5), (5, 2), (5, 5), (5, 9), (9, 5), (9, 9)]
+        .into_iter()
+        .zip([200, 100, 100, 100, 100, 100, 200])
+    {
+        let told = moves.remove(&sizes).unwrap_or(0);
+        assert!((expected - 50..expected + 50).contains(&told), "{sizes:?} {told}");
+    }
+    assert!(moves.is_empty(), "{moves:?}");
+}
+
+#[test]
 fn spaces_that_nothing_can_be_drawn_from_are_refused() {
     assert!(paper_space().check().is_ok() && wide_space().check().is_ok());
     let table = || Table::new([0.1, 0.5, 0.0, 1.0, 0.0].map(Domain::Fixed).to_vec()).unwrap();
@@ -184,12 +206,15 @@ fn who_is_drawn_anew_is_another_at_each_age_and_goes_on_from_where_the_others_ar
 
 #[test]
 fn networks_that_memory_has_no_room_for_are_refused_before_they_are_drawn() {
-    for (layers, units) in [(3.0, 65536.0), (65536.0, 65536.0)] {
-        let (hidden_layers, hidden_units) = (Domain::Fixed(layers), Domain::Fixed(units));
-        let run = run_in(Space { hidden_layers, hidden_units, ..wide_space() }, PAIRS[3], 0);
-        for k in [2, 3000] {
-            let refusal = run.start(k).expect_err("no room");
-            assert!(matches!(refusal, Error::Invalid { argument: "space", .. }), "{refusal}");
-        }
+    // More than any processor can address.
+    let most = || Domain::Fixed(65536.0);
+    let space = Space { hidden_layers: most(), hidden_units: most(), ..wide_space() };
+    let run = run_in(space, PAIRS[3], 0);
+    for k in [2, 10_000_000] {
+        let refusal = run.start(k).expect_err("no room");
+        assert!(matches!(refusal, Error::Invalid { argument: "space", .. }), "{refusal}");
     }
+    let (mut state, _) = start(&common::run(true, 0), 2);
+    assert!(run.apply(&mut state, &[Action::Fresh; 2]).is_err());
+    assert_eq!(state, start(&common::run(true, 0), 2).0);
 }

@@ -147,9 +147,14 @@ class Evolution(Iterator[Generation]):
         # An interrupt may be raised as soon as a call of the core returns, which has then done its
         # work. So what follows from the call is noted before it, and going on repeats nothing.
         if self._scored:
-            plan, goal = self._core.plan(), min(self._core.epoch + self._readiness, self._epochs)
-            self._goal, self._scored = goal, False
-            self._core.apply(plan)
+            plan, before = self._core.plan(), self._goal
+            self._goal = min(self._core.epoch + self._readiness, self._epochs)
+            self._scored = False
+            try:
+                self._core.apply(plan)
+            except (RuntimeError, ValueError):  # nothing was changed
+                self._goal, self._scored = before, True
+                raise
         if self._core.epoch < self._goal and not self._train():
             self._release()
             raise StopIteration

@@ -1,5 +1,7 @@
 //! Networks in Python: what they are made of, and what they give.
 
+use std::borrow::Cow;
+
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -94,15 +96,18 @@ impl PyNetwork {
             return Err(PyValueError::new_err(problem));
         }
         let (array, rows) = (inputs.as_array(), inputs.shape()[0]);
-        // NumPy's own `as_slice` also takes an array whose columns follow each other.
-        let inputs = array.as_standard_layout();
-        let inputs = inputs.as_slice().unwrap_or(&[]);
+        // Row after row, which `PyReadonlyArray::as_slice` does not ask for: it also takes columns that follow
+        // each other.
+        let inputs = match array.as_slice() {
+            Some(inputs) => Cow::Borrowed(inputs),
+            None => Cow::Owned(array.iter().copied().collect()),
+        };
         let network = &self.0;
         let outputs = if rows > ROWS_PER_TASK {
             let pool = SHARED.get()?;
-            py.detach(|| pool.install(|| scoring::predict(network, inputs)))
+            py.detach(|| pool.install(|| scoring::predict(network, &inputs)))
         } else {
-            py.detach(|| scoring::predict(network, inputs))
+            py.detach(|| scoring::predict(network, &inputs))
         };
         matrix(py, outputs, self.0.outputs())
     }

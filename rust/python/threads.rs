@@ -1,7 +1,9 @@
 //! Pools of threads: runs share them, and a process that was forked makes its own anew.
 
 use std::process::id;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::thread::sleep;
+use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -9,6 +11,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Systems refuse to start many more threads.
 const MOST: usize = 1024;
+/// How often a lock is asked for, a millisecond apart.
+const PATIENCE: usize = 100;
 
 /// The pools that somebody works with, and the process of each. Runs at the same time share one, so
 /// that together they take no more processors than each alone.
@@ -35,12 +39,7 @@ impl Threads {
     /// This process's pool.
     pub(super) fn get(&self) -> PyResult<Arc<ThreadPool>> {
         let count = || if self.count > 0 { self.count } else { default_threads() };
-        let mut made = match self.made.try_lock() {
-            Ok(made) => made,
-            Err(TryLockError::Poisoned(made)) => made.into_inner(),
-            // Another thread has it, or had it when this process was forked, and it stays locked for ever.
-            Err(TryLockError::WouldBlock) => return pool_of(count()),
-        };
+        let Some(mut made) = patiently(&self.made) else { return pool_of(count()) };
         if let Some((process, pool)) = &*made
             && *process == id()
         {
@@ -52,11 +51,23 @@ impl Threads {
     }
 }
 
+/// A lock, once whoever has it lets go of it. None if that takes longer than to start threads: a fork may have
+/// come while another thread had it, whose copy in the child stays locked for ever.
+fn patiently<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    for _ in 0..PATIENCE {
+        match lock.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(guard)) => return Some(guard.into_inner()),
+            Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(1)),
+        }
+    }
+    None
+}
+
 /// A pool of this process that has so many threads.
 fn pool_of(count: usize) -> PyResult<Arc<ThreadPool>> {
-    // A fork may have come while another thread had the list: its copy in the child stays locked
-    // for ever. Whoever cannot have it makes a pool of its own.
-    let mut pools = POOLS.try_lock().ok();
+    // Whoever cannot have the list makes a pool of its own.
+    let mut pools = patiently(&POOLS);
     if let Some(pools) = &mut pools {
         pools.retain(|(process, pool)| *process == id() && pool.strong_count() > 0);
         let mut shared = pools.iter().filter_map(|(_, pool)| pool.upgrade());
