@@ -1,6 +1,6 @@
 """A metric of the user's own: what it is given, how it is weighed, what is refused."""
 
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,20 @@ def test_a_function_that_takes_no_weights_is_said_to_be_unweighted_once() -> Non
     assert not any(given)
 
 
+def test_what_wraps_another_function_takes_what_it_takes_itself() -> None:
+    @wraps(accuracy_score)
+    def misses(y_true: Any, y_pred: Any) -> float:
+        return -float((y_true != y_pred).sum())
+
+    @wraps(accuracy_score)
+    def all_on(*args: Any, **kwargs: Any) -> float:
+        return float(accuracy_score(*args, **kwargs))
+
+    assert not apbt_rs.metric(misses).weighted
+    assert apbt_rs.metric(all_on).weighted
+    assert apbt_rs.metric(accuracy_score).weighted
+
+
 def test_without_row_weights_a_function_gets_none() -> None:
     def hits(y_true: Any, y_pred: Any, sample_weight: Any = "none") -> float:
         assert sample_weight == "none"
@@ -124,9 +138,14 @@ def test_a_network_does_not_carry_the_users_function() -> None:
         (
             {"function": make_scorer(roc_auc_score, response_method="predict_proba")},
             TypeError,
-            r"'roc_auc_score' is a scorer of scikit-learn.*give .* roc_auc_score\(y_true, y_pred\)",
+            r"'roc_auc_score' is a scorer of scikit-learn.* better, as roc_auc_score is",
         ),
-        ({"function": get_scorer("accuracy")}, TypeError, "'accuracy_score' is a scorer"),
+        ({"function": get_scorer("accuracy")}, TypeError, "better, as accuracy_score is"),
+        (
+            {"function": get_scorer("neg_mean_squared_error")},
+            TypeError,
+            r"higher is better, as lambda y_true, y_pred: -mean_squared_error\(y_true, y_pred\) is",
+        ),
         (
             {"function": lambda model, X, y: 0.5},
             TypeError,
@@ -201,21 +220,33 @@ def test_what_a_function_raises_says_whose_it_is_and_what_it_was_given(error: Ex
 
 def test_both_probabilities_of_two_classes_where_one_is_wanted() -> None:
     area = apbt_rs.metric(roc_auc_score, response="predict_proba")
-    with pytest.raises(ValueError, match=r"'roc_auc_score' raised .*\(20, 2\): .*column, \[:, 1\]"):
+    with pytest.raises(ValueError, match=r"'roc_auc_score' raised .*\(20, 2\) .*column, \[:, 1\]"):
         apbt_rs.run(X[:100], Y[:100], **QUICK, metric=area)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_where_nothing_has_a_finite_score_nothing_is_trained(value: float) -> None:
-    calls = []
-
+def test_where_nothing_has_a_finite_score_a_warning_says_so_at_once(value: float) -> None:
     def nothing(y_true: Any, y_pred: Any) -> float:
-        calls.append(1)
         return value
 
-    with pytest.raises(ValueError, match=r"metric 'nothing': no network had a finite score"):
+    with (
+        pytest.warns(UserWarning, match=r"metric 'nothing': no network .* before any training"),
+        pytest.raises(ValueError, match=r"metric 'nothing': no network had a finite score"),
+    ):
         apbt_rs.run(X, Y, **QUICK, metric=nothing)
-    assert len(calls) == QUICK["k"]
+
+
+def test_a_score_that_is_finite_after_a_while_will_do() -> None:
+    calls = []
+
+    def later(y_true: Any, y_pred: Any) -> float:
+        calls.append(1)
+        return float("nan") if len(calls) <= 2 * QUICK["k"] else 0.5
+
+    with pytest.warns(UserWarning, match="before any training, the first nan"):
+        found = apbt_rs.run(X, Y, **QUICK, metric=later)
+    assert found.best.validation_score == 0.5
+    assert found.best.generation >= 2
 
 
 def test_one_finite_score_is_enough_to_go_on() -> None:

@@ -66,7 +66,7 @@ def test_the_core_works_on_in_a_fork() -> None:
 
 
 @pytest.mark.skipif("fork" not in METHODS or sys.platform == "darwin", reason="needs fork")
-def test_a_fork_predicts_numbers_and_is_warned_of_named_tables() -> None:
+def test_a_fork_predicts_numbers_and_is_warned_of_polars_threads() -> None:
     network = apbt_rs.run(X, Y, k=10, epochs=20, seed=0, progress=False).chosen
     before = list(network.predict(X))
     tables = [X, X.to_numpy(), X.to_dict(as_series=False)]

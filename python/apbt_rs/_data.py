@@ -18,10 +18,10 @@ from apbt_rs._settings import Preset, Settings
 from apbt_rs._splits import check_classes, is_pair, resolve_split
 from apbt_rs._tables import read_columns, read_target
 from apbt_rs._targets import Targets, check_lengths, infer_task, warn_of_whole_floats
-from apbt_rs._values import is_number
+from apbt_rs._values import UnseenError, is_number
 from apbt_rs._warnings import warn
 
-__all__ = ["Answers", "Data", "check_weights", "prepare"]
+__all__ = ["Answers", "Data", "check_weights", "prepare", "row_weights"]
 
 _LEAST_SHARE = 0.1  # of an equal share, that a class has without a warning
 _MOST_WEIGHT = 1e100  # sums and squares of weights must stay finite
@@ -111,7 +111,7 @@ def prepare(
     options = read_options(settings.encoding)
     frame, target = read_columns(X), read_target(y)
     check_lengths(frame.height, target.height)
-    weights = _weights(sample_weight, frame.height)
+    weights = row_weights(sample_weight, frame.height)
     task = infer_task(target, settings.task)
     fit = partial(
         Targets.fit,
@@ -174,16 +174,27 @@ def prepare(
         if test is not None:
             check_classes(codes, train, test, classes=targets.classes, argument="test")
     data = Data(encoder, targets, weights, train, validation, test, joined, codes)
-    return data, _encoded(encoder, tables), outputs
+    return data, _encoded(encoder, tables, kept=len(rest) < frame.height), outputs
 
 
-def _encoded(encoder: Encoder, tables: list[tuple[str, Columns]]) -> _core.Table:
-    """Encode tables one below the other, column by column: in memory the result is there once."""
+def _encoded(encoder: Encoder, tables: list[tuple[str, Columns]], *, kept: bool) -> _core.Table:
+    """Encode tables one below the other, column by column: in memory the result is there once.
+
+    `kept` tells whether the first has rows of the test, of which the encoder has seen nothing.
+    """
     inputs = _core.Table(sum(table.height for _, table in tables), encoder.n_inputs)
     row = 0
     for argument, table in tables:
-        for within, column, block in encoder.blocks(table, argument=argument):
-            inputs.write(row + within, column, block)
+        try:
+            for within, column, block in encoder.blocks(table, argument=argument):
+                inputs.write(row + within, column, block)
+        except UnseenError as error:
+            if not kept or row > 0:
+                raise
+            raise UnseenError(
+                f"{error}. Here only rows that test= keeps have it: other rows for the test, or "
+                "another seed, leave it to training"
+            ) from None
         row += table.height
     return inputs
 
@@ -247,7 +258,8 @@ def _validation_rows(
     return train, validation
 
 
-def _weights(sample_weight: Any, n_rows: int) -> list[float] | None:
+def row_weights(sample_weight: Any, n_rows: int) -> list[float] | None:
+    """Read row weights; raise a TypeError or ValueError if they are none."""
     if sample_weight is None:
         return None
     frame = read_target(sample_weight, argument="sample_weight")

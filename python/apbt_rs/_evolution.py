@@ -329,7 +329,7 @@ class Evolution(Iterator[Generation]):
             for outputs in self._core.validation_outputs()
         ]
         if first and not np.isfinite(scores).any():
-            raise ValueError(
+            warn(
                 f"metric {metric.name!r}: no network had a finite score before any training, the "
                 f"first {scores[0]}; check what the metric returns, and let it be a number, such "
                 "as its worst, where it is undefined"

@@ -184,7 +184,10 @@ def resolve(value: Any, task: str) -> Metric:
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
     try:
-        return inspect.signature(function)
+        own = inspect.signature(function, follow_wrapped=False)
+        # What hands all on, as scikit-learn's functions do, takes what the one within takes.
+        hands_on = any(one.kind is one.VAR_KEYWORD for one in own.parameters.values())
+        return inspect.signature(function) if hands_on else own
     except (TypeError, ValueError):  # some functions in C have none
         return None
 
@@ -194,9 +197,11 @@ def _check_call(function: Callable[..., Any], name: str) -> None:
     inner = getattr(function, "_score_func", None)
     if inner is not None:
         plain = getattr(inner, "__name__", "its _score_func")
+        lower = getattr(function, "_sign", 1) < 0
+        remedy = f"lambda y_true, y_pred: -{plain}(y_true, y_pred)" if lower else plain
         raise TypeError(
             f"metric {plain!r} is a scorer of scikit-learn, to be called with (estimator, X, y): "
-            f"give the function in it, {plain}(y_true, y_pred), higher is better"
+            f"give a function of (y_true, y_pred), higher is better, as {remedy} is"
         )
     signature = _signature(function)
     if signature is None:
@@ -223,5 +228,5 @@ def _described(value: Any) -> str:
         return f"a Series of dtype {value.dtype} with {len(value)} rows"
     words = f"a {type(value).__name__} of shape {getattr(value, 'shape', None)}"
     if isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == 2:
-        words += ": for two classes scikit-learn's functions want its second column, [:, 1]"
+        words += " (of two classes many of scikit-learn's functions want its second column, [:, 1])"
     return words

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from apbt_rs import _core
-from apbt_rs._data import Answers, _weights
+from apbt_rs._data import Answers, row_weights
 from apbt_rs._encoding import Encoder
 from apbt_rs._metrics import BUILT_IN, Metric
 from apbt_rs._targets import Targets, check_lengths
@@ -185,7 +185,7 @@ class Network:
             )
         outputs, targets = self._outputs(X), self.targets.transform(y)
         check_lengths(len(outputs), len(targets))
-        weights = _weights(sample_weight, len(outputs))
+        weights = row_weights(sample_weight, len(outputs))
         score, _ = self._evaluate(outputs, targets, weights, self.metric, "score")
         return score
 

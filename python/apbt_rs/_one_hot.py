@@ -17,6 +17,7 @@ import polars as pl
 from apbt_rs import _fields
 from apbt_rs._options import UNKNOWN, Option
 from apbt_rs._values import (
+    UnseenError,
     instants,
     is_text,
     kind_of,
@@ -132,7 +133,7 @@ class OneHot:
         unseen = unlisted & ~texts.is_in(list(self.rare)) if self.rare else unlisted
         if self.handle_unknown == "error" and unseen.any():
             row = int(unseen.to_numpy().argmax())
-            raise ValueError(
+            raise UnseenError(
                 f"{place(series.name, argument)} holds {texts[row]!r} in row {row}, which training "
                 f"never saw; known are {shortened((*self.levels, *self.rare))}: drop such rows, "
                 "train on a table that has them, or train with "

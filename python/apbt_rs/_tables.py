@@ -187,8 +187,7 @@ def _convert(
     value: Any, argument: str, convert: Callable[[Any], pl.DataFrame], accepted: str
 ) -> pl.DataFrame:
     """Call `convert(value)`; what it refuses is an error that names the argument and its type."""
-    if has_names(value):
-        _warn_of_fork()
+    _warn_of_fork()
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     if _is_pandas(value) and importlib.util.find_spec("pyarrow") is None:
         raise TypeError(
@@ -220,7 +219,7 @@ def _warn_of_fork() -> None:
     if before not in (None, _reader):
         warn(
             "polars, which reads tables, lost its threads when this process was forked, and may "
-            "wait for them for ever: start processes by spawn or forkserver, or give NumPy arrays",
+            "wait for them for ever: start processes by spawn or forkserver",
             RuntimeWarning,
         )
 

@@ -151,12 +151,17 @@ def _no_numbers(series: pl.Series, argument: str) -> TypeError:
     )
 
 
+class UnseenError(ValueError):
+    """A table holds what the rows that an encoding was made from had nothing of."""
+
+
 def refuse_missing(series: pl.Series, argument: str, *, unforeseen: bool = False) -> None:
     """Raise a ValueError if values are null or NaN; `unforeseen` if training had none."""
     missing = np.flatnonzero(missing_values(series))
     if len(missing):
         why = ", and training had none" if unforeseen else ""
-        raise ValueError(
+        error = UnseenError if unforeseen else ValueError
+        raise error(
             f"{place(series.name, argument)} lacks {len(missing)} of {len(series)} values "
             f"(null or NaN), the first in row {missing[0]}{why}: fill them, or drop these rows"
         )

@@ -114,11 +114,20 @@ def run(name: str, *, rows: Literal["paper", "all"] = "paper", **settings: Any) 
     >>> result.chosen.activations[-1]
     'sigmoid'
     """
-    return evolve(name, rows=rows, **settings).finish()
+    return _started("paper.run", name, rows, settings).finish()
 
 
 def evolve(name: str, *, rows: Literal["paper", "all"] = "paper", **settings: Any) -> Evolution:
-    """Start one of the paper's experiments, to be gone through by generations; see `run`."""
+    """Start one of the paper's experiments, to be gone through by generations; see `run`.
+
+    Returns
+    -------
+    Evolution
+    """
+    return _started("paper.evolve", name, rows, settings)
+
+
+def _started(caller: str, name: str, rows: str, settings: dict[str, Any]) -> Evolution:
     if name not in EXPERIMENTS:
         raise ValueError(f"name={name!r}: {nearest(name, EXPERIMENTS)}")
     if rows not in ("paper", "all"):
@@ -135,4 +144,4 @@ def evolve(name: str, *, rows: Literal["paper", "all"] = "paper", **settings: An
         "rule": "best",
         **settings,
     }
-    return start(complete("paper.evolve", X, y, **arguments), PAPER)
+    return start(complete(caller, X, y, **arguments), PAPER)
