@@ -166,3 +166,15 @@ def test_a_target_that_changes_while_the_run_goes_on_changes_nothing() -> None:
     y[:] = 1000.0
     evolution.finish()
     assert len(set(told)) == 1
+
+
+@pytest.mark.parametrize("column", [["a", "b"] * 74 + ["a", "rare"], [1.0] * 149 + [None]])
+def test_what_only_test_rows_have_is_told_as_such(column: list[Any]) -> None:
+    table = X.with_columns(pl.Series("odd", column))
+    message = r"column 'odd' of X .*row 149.* only rows that test= keeps have it: other rows"
+    with pytest.raises(ValueError, match=message):
+        apbt_rs.run(table, Y, **QUICK, test=[3, 149])
+    network = apbt_rs.run(table, Y, **QUICK, test=[3]).chosen
+    with pytest.raises(ValueError, match="column 'sepal_length' of X lacks 1 of 150") as told:
+        network.predict(table.with_columns(pl.Series("sepal_length", [None] + [1.0] * 149)))
+    assert "test=" not in str(told.value)

@@ -248,7 +248,8 @@ class Evolution(Iterator[Generation]):
         float
         """
         answers = self._data.answers(self._core, self._data.validation)
-        return network._test(answers, resolve(metric, self._data.targets.task))[0]
+        metric_of_task = resolve(metric, self._data.targets.task)
+        return network._judged(answers, metric_of_task, "validation")[0]
 
     @property
     def _begun(self) -> bool:
@@ -384,7 +385,8 @@ class Evolution(Iterator[Generation]):
         )
         if self._data.test is None:
             return network
-        score, loss = network._test(self._data.answers(self._core, self._data.test), self._metric)
+        answers = self._data.answers(self._core, self._data.test)
+        score, loss = network._judged(answers, self._metric, "test")
         return replace(network, test_score=score, test_loss=loss)
 
     def __getstate__(self) -> dict[str, Any]:

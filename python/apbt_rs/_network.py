@@ -233,11 +233,11 @@ class Network:
             )
         return outputs
 
-    def _test(self, answers: Answers, metric: Metric) -> tuple[float, float]:
-        """Return score and evaluation loss on rows that took no part in the search."""
+    def _judged(self, answers: Answers, metric: Metric, where: str) -> tuple[float, float]:
+        """Return score and evaluation loss on some of a run's rows; warnings call them `where`."""
         outputs = self.core.outputs(answers.inputs)
         weights = answers.weights
-        score, loss = self._evaluate(outputs, answers.targets, weights, metric.core_name, "test")
+        score, loss = self._evaluate(outputs, answers.targets, weights, metric.core_name, where)
         if metric.function is not None:
             response = response_from_outputs(self.targets, self.activations[-1], metric, outputs)
             score = metric(answers.labels, response, weights)
