@@ -158,6 +158,22 @@ def test_a_blank_line_of_one_column_is_a_missing_value_as_polars_writes_it(tmp_p
     assert read_frame(str(path)).equals(column)
 
 
+@given(st.lists(st.text('ab" ,', min_size=1, max_size=5), min_size=3, max_size=3, unique=True))
+def test_a_name_with_quotes_is_that_of_one_column_of_any_kind(names: list[str]) -> None:
+    table = io.StringIO()
+    csv_module.writer(table).writerows(
+        [names, ["2024-12-31", "007", "1"], ["2024-02-01", "1", "2"]]
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda _: table.getvalue().encode())
+        frame = read_frame("x.csv")
+        kinds = dict(zip(frame.columns, ("date", "text", "number"), strict=True))
+        again = read_frame("x.csv", kinds)
+    assert frame.dtypes == [pl.Date, pl.Int64, pl.Int64]
+    assert again.dtypes == [pl.Date, pl.String, pl.Int64]
+    assert again.to_series(1).to_list() == ["007", "1"]
+
+
 UNSURE = ["01/02/2024", "1/2/2024", "01-02-2024", "01/02/24", "12/31/2024", "01/02/2024 10:30"]
 
 

@@ -46,7 +46,7 @@ def _csv(
         table = _without_blank_lines(table)
     known = {} if kinds is None else kinds
     # All rows are looked at: a column that turns to text at its end is text from its start.
-    texts = {name: pl.String for name in names if known.get(name) == "text"}
+    texts = {name: pl.String for name, kind in known.items() if kind == "text"}
     try:
         frame = pl.read_csv(
             table,
@@ -128,7 +128,8 @@ def _dated(series: pl.Series) -> pl.Series:
         read = pl.read_csv(alone.getvalue(), infer_schema_length=None, try_parse_dates=True)
     except pl.exceptions.PolarsError:  # dates of several forms
         return series
-    return read.to_series() if read.dtypes[0].is_temporal() else series
+    # Polars doubles the quotes that a name holds.
+    return read.to_series().alias(series.name) if read.dtypes[0].is_temporal() else series
 
 
 def _year_last(series: pl.Series) -> pl.Series:
