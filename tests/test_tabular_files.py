@@ -245,6 +245,22 @@ def test_what_is_no_table_is_told_with_file_line_and_remedy(
         read_frame(str(path))
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+@pytest.mark.parametrize(("text", "line"), [("Länge,b\n1,2\n", 1), ("a,b\n1,2\n1,ä\n", 3)])
+def test_a_file_that_is_not_in_utf_8_is_refused(
+    tmp_path: Path, encoding: str, text: str, line: int
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text, "utf-8-sig")
+    assert read_frame(str(path)).height == text.count("\n") - 1
+    path.write_text(text, encoding)
+    message = f"{path}: line {line if encoding == 'latin-1' else 1} is not in UTF-8: save the file"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_frame(str(path))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_frame(str(path), {"b": "number"})
+
+
 def test_columns_that_are_not_needed_may_be_there_twice(tmp_path: Path) -> None:
     path = tmp_path / "twice.csv"
     path.write_text("a,note,note\n1,x,2024-01-02\n")

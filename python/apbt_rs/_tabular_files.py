@@ -39,6 +39,7 @@ _PARSERS: dict[str, list[Callable[[pl.Series], pl.Series]]] = {
 def _csv(
     source: bytes, kinds: Kinds | None, nulls: Sequence[str], separator: str = ","
 ) -> pl.DataFrame:
+    _check_utf8(source)
     _, names = next(_lines(source, separator), (0, []))
     _check_header(names, kinds, separator)
     table = _FIRST_BLANK_LINES.sub(b"", source, count=1)
@@ -62,6 +63,15 @@ def _csv(
     frame = _parsed(frame.with_columns(dated), known)
     unknown = [series for series in frame.get_columns() if series.name not in known]
     return frame.with_columns(map(_bare_numbers, unknown))
+
+
+def _check_utf8(source: bytes) -> None:
+    """Raise a ValueError if it is none: polars does not look at the header, nor says where."""
+    try:
+        source.decode()
+    except UnicodeDecodeError as error:
+        number = source.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {number} is not in UTF-8: save the file as UTF-8") from error
 
 
 def _check_header(names: Sequence[str], kinds: Kinds | None, separator: str) -> None:
@@ -93,7 +103,7 @@ def _without_blank_lines(table: bytes) -> bytes:
 
 def _lines(source: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Give the fields of each line that is not blank, with the line's number."""
-    text = io.TextIOWrapper(io.BytesIO(source), "utf-8-sig", errors="replace", newline="")
+    text = io.TextIOWrapper(io.BytesIO(source), "utf-8-sig", newline="")
     reader = csv.reader(text, delimiter=separator)
     for fields in reader:
         if len(fields) > 1 or "".join(fields).strip(" "):
