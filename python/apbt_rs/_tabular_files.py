@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
+from apbt_rs._dates import YEAR_FIRST, read_dates, warn_of_dates, year_last
 from apbt_rs._files import check_new, write
 from apbt_rs._warnings import warn
 
@@ -23,7 +24,6 @@ __all__ = ["NAMES", "check_writable", "read_frame", "write_frame"]
 _FIRST_BLANK_LINES = re.compile(rb"\A(?:[ \r]*\n)+")
 _BLANK_LINES = re.compile(rb"\n[ \r\n]*\n")  # with the end of the line before
 _SEPARATORS = frozenset(",;\t|")  # of fields, in tables of whatever origin
-_YEAR_FIRST = "write such dates year first, as 2024-12-31"
 _MOST_NULLS = 3  # distinct texts among numbers that are taken for words for "missing"
 Kinds: TypeAlias = Mapping[str, str]  # of columns: "text", "number", "date", "duration"
 _PARSERS: dict[str, list[Callable[[pl.Series], pl.Series]]] = {
@@ -59,7 +59,9 @@ def _csv(
     except pl.exceptions.PolarsError:
         _refuse_surplus(source, separator)
         raise
-    dated = (series if series.name in texts else _dated(series) for series in frame.get_columns())
+    dated = (
+        series if series.name in texts else read_dates(series) for series in frame.get_columns()
+    )
     frame = _parsed(frame.with_columns(dated), known)
     unknown = [series for series in frame.get_columns() if series.name not in known]
     return frame.with_columns(map(_bare_numbers, unknown))
@@ -124,29 +126,6 @@ def _refuse_surplus(source: bytes, separator: str) -> None:
                 )
 
 
-def _dated(series: pl.Series) -> pl.Series:
-    """Read dates and times as polars finds them in CSV.
-
-    It does so slowly, and takes 01/02/2024 for February without a word: hence column by column.
-    """
-    first = None if series.dtype != pl.String else series.drop_nulls().head(1)
-    if first is None or not first.str.contains(r"^\s*\d").any() or _year_last(series).any():
-        return series
-    alone = io.BytesIO()
-    series.to_frame().write_csv(alone)
-    try:
-        read = pl.read_csv(alone.getvalue(), infer_schema_length=None, try_parse_dates=True)
-    except pl.exceptions.PolarsError:  # dates of several forms
-        return series
-    # Polars doubles the quotes that a name holds.
-    return read.to_series().alias(series.name) if read.dtypes[0].is_temporal() else series
-
-
-def _year_last(series: pl.Series) -> pl.Series:
-    """Return which texts are dates of which the day or the month may come first."""
-    return series.str.contains(r"^\s*[0-3]?\d[/-][0-3]?\d[/-]\d{2}(?:\d{2})?(?:\D|$)")
-
-
 def _bare_numbers(series: pl.Series) -> pl.Series:
     """Read numbers that polars takes for texts: with spaces or a plus sign, or a small nan."""
     if series.dtype != pl.String or series.null_count() == len(series):
@@ -180,12 +159,12 @@ def _as_kind(series: pl.Series, kind: str | None) -> pl.Series:
         return pl.Series(series.name, [None] * len(series), dtype=pl.Null)
     if series.dtype != pl.String or empty:
         return series
-    unsure = _year_last(series)
+    unsure = year_last(series)
     if unsure.any():
         if kind == "date":
             raise ValueError(
                 f"column {series.name!r} holds {series.filter(unsure)[0]!r}, of which the day or "
-                f"the month may come first: {_YEAR_FIRST}"
+                f"the month may come first: {YEAR_FIRST}"
             )
         return series
     for parse in _PARSERS["date" if kind is None else kind]:
@@ -265,19 +244,10 @@ def read_frame(path: str, kinds: Kinds | None = None, nulls: Sequence[str] = ())
         raise ValueError(f"{path}: {error}") from error
     if kinds is None and ending in (".csv", ".tsv", ".jsonl", ".ndjson"):
         for series in frame.get_columns():
-            _warn_of_dates(series, path)
+            warn_of_dates(series, path)
             if ending in (".csv", ".tsv"):
                 _warn_of_numbers(series, path)
     return frame
-
-
-def _warn_of_dates(series: pl.Series, path: str) -> None:
-    """Warn of a column of texts if they are dates that are not read as such."""
-    if series.dtype == pl.String and (found := _year_last(series)).any() and found.all():
-        warn(
-            f"column {series.name!r} of {path} holds dates such as {series.drop_nulls()[0]!r}, of "
-            f"which the day or the month may come first, so that they stay texts: {_YEAR_FIRST}"
-        )
 
 
 def _warn_of_numbers(series: pl.Series, path: str) -> None:
