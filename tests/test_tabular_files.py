@@ -4,7 +4,7 @@ import csv as csv_module
 import io
 import re
 import warnings
-from datetime import datetime, time
+from datetime import date, datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -174,7 +174,7 @@ def test_a_name_with_quotes_is_that_of_one_column_of_any_kind(names: list[str]) 
     assert again.to_series(1).to_list() == ["007", "1"]
 
 
-UNSURE = ["01/02/2024", "1/2/2024", "01-02-2024", "01/02/24", "12/31/2024", "01/02/2024 10:30"]
+UNSURE = ["01/02/2024", "1/2/2024", "01-02-2024", "31/12/24", "04/03/2024", "01/02/2024 10:30"]
 
 
 def write_column(path: Path, texts: list[str]) -> str:
@@ -191,16 +191,80 @@ def test_whether_day_or_month_comes_first_is_not_guessed(
     path = write_column(tmp_path / f"days.{suffix}", ["03/04/2024", day])
     with pytest.warns(UserWarning, match="such dates year first, as 2024-12-31") as caught:
         read = read_frame(path)["day"]
-    assert f"column 'day' of {path} holds dates such as '03/04/2024'" in str(caught[0].message)
+    told = f"column 'day' of {path} holds what may be dates, such as '03/04/2024', and its values"
+    assert told in str(caught[0].message)
     assert read.to_list() == ["03/04/2024", day]
     assert read_frame(path, {"day": "text"})["day"].equals(read)
-    with pytest.raises(ValueError, match=r"days.*: column 'day' holds '03/04/2024', of which"):
+    with pytest.raises(
+        ValueError, match=r"days.*: column 'day' holds '03/04/2024', and its values"
+    ):
         read_frame(path, {"day": "date"})
     assert read_frame(path, {"x": "number"})["x"].to_list() == [0, 1]
 
 
+CLOCKS = st.sampled_from(["", " 10:30", "T23:59:30"])
+
+
+@given(st.lists(st.dates(date(1000, 1, 1)), min_size=1), st.sampled_from("/-"), CLOCKS, st.data())
+def test_slashed_dates_are_dates_if_all_of_them_allow_one_order_alone(
+    days: list[date], separator: str, clock: str, data: st.DataObject
+) -> None:
+    form = data.draw(st.permutations("dm"))
+    texts = [day.strftime(separator.join(f"%{part}" for part in form)) for day in days]
+    if data.draw(st.booleans()):
+        texts = [re.sub(r"\b0", "", text) for text in texts]
+    texts = [f"{text}{separator}{day.year}{clock}" for text, day in zip(texts, days, strict=True)]
+    table = "\n".join(["day,x", *(f"{text},1" for text in texts)])
+    proven = any(day.day > 12 for day in days)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        patch.setattr(Path, "read_bytes", lambda _: table.encode())
+        read = read_frame("x.csv")["day"]
+        assert len(caught) == (not proven)
+        if not proven:
+            assert read.to_list() == texts
+            with pytest.raises(ValueError, match="write such dates year first"):
+                read_frame("x.csv", {"day": "date"})
+            return
+        assert read_frame("x.csv", {"day": "date"})["day"].equals(read)
+    if clock:
+        at = time.fromisoformat(clock[1:])
+        assert read.to_list() == [datetime.combine(day, at) for day in days]
+    else:
+        assert read.to_list() == days
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["12-34-56", "01-02-03"],
+        ["01-23-4567 ext", "01-02-2024"],
+        ["3/4/10", "3/4/70", "45/4/10"],
+        ["01/02/2024", "29/02/2023"],  # there is no such day
+        ["31/12-2024", "13/01-2024"],
+        ["31/12/2024 9:30 PM"],  # its order is sure
+    ],
+)
+def test_what_is_no_date_in_any_order_stays_a_text_without_a_word(
+    tmp_path: Path, texts: list[str]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_frame(write_column(tmp_path / "t.csv", texts))["day"].to_list() == texts
+
+
+def test_dates_in_both_orders_are_texts_with_a_warning(tmp_path: Path) -> None:
+    path = write_column(tmp_path / "both.csv", ["31/12/2024", "12/31/2024"])
+    with pytest.warns(UserWarning, match="do not prove which order of day, month and year"):
+        assert read_frame(path)["day"].dtype == pl.String
+    with pytest.raises(ValueError, match="do not prove which order of day, month and year"):
+        read_frame(path, {"day": "date"})
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
-@pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y-%m-%d %H:%M"])
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%d", "%d/%m/%Y", "%m-%d-%Y", "%Y/%m/%d", "%d.%m.%Y", "%Y-%m-%d %H:%M"]
+)
 def test_dates_that_leave_no_doubt_are_dates(tmp_path: Path, suffix: str, form: str) -> None:
     days = [datetime(2024, 2, 1), datetime(2023, 12, 31)]
     path = write_column(tmp_path / f"days.{suffix}", [day.strftime(form) for day in days])

@@ -8,9 +8,12 @@ import polars as pl
 
 from apbt_rs._warnings import warn
 
-__all__ = ["YEAR_FIRST", "read_dates", "warn_of_dates", "year_last"]
+__all__ = ["NO_ORDER", "read_dates", "warn_of_dates", "year_first", "year_last"]
 
+NO_ORDER = "its values do not prove which order of day, month and year is theirs"
 YEAR_FIRST = "write such dates year first, as 2024-12-31"
+_CLOCK = r"\d\d?:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[AaPp][Mm])?"
+_YEAR_LAST = rf"^\s*(\d\d?)([/-])(\d\d?)([/-])(\d{{4}}|\d\d)([T ]{_CLOCK})?\s*$"
 
 
 def read_dates(series: pl.Series) -> pl.Series:
@@ -32,14 +35,42 @@ def read_dates(series: pl.Series) -> pl.Series:
 
 
 def year_last(series: pl.Series) -> pl.Series:
-    """Return which texts are dates of which the day or the month may come first."""
+    """Return which texts may be dates whose year is last, after slashes or dashes."""
     return series.str.contains(r"^\s*[0-3]?\d[/-][0-3]?\d[/-]\d{2}(?:\d{2})?(?:\D|$)")
 
 
+def year_first(series: pl.Series) -> pl.Series | None:
+    """Write dates whose year is last year first, if they prove whether the day or the month leads.
+
+    They do so if one of both orders makes each text a date, and the other does not.
+    """
+    possible = [dates for dates in _orders(series) if dates.null_count() == series.null_count()]
+    # 31/12/24 does not say which century it means, or whether 31 is the year.
+    if len(possible) != 1 or series.str.contains(r"[/-]\d+[/-]\d\d(?:\D|$)").any():
+        return None
+    return possible[0]
+
+
+def _orders(series: pl.Series) -> list[pl.Series]:
+    """Write dates year first, as if the day led and as if the month did; null where none is so."""
+    parts = series.str.extract_groups(_YEAR_LAST).struct
+    first, sign, second, other_sign, year, clock = (parts.field(str(i)) for i in range(1, 7))
+    written = []
+    for day, month in ((first, second), (second, first)):
+        full = year.str.replace(r"^(\d\d)$", "20${1}")
+        date = full + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)
+        exists = date.str.to_date("%Y-%m-%d", strict=False).is_not_null() & (sign == other_sign)
+        written.append((date + clock.fill_null("")).set(~exists, None))
+    return written
+
+
 def warn_of_dates(series: pl.Series, path: str) -> None:
-    """Warn of a column of texts if they are dates that are not read as such."""
-    if series.dtype == pl.String and (found := year_last(series)).any() and found.all():
+    """Warn of a column of texts that all are dates, in one order or another."""
+    if series.dtype != pl.String or not year_last(series).any() or year_first(series) is not None:
+        return
+    day_led, month_led = _orders(series)
+    if day_led.zip_with(day_led.is_not_null(), month_led).null_count() == series.null_count():
         warn(
-            f"column {series.name!r} of {path} holds dates such as {series.drop_nulls()[0]!r}, of "
-            f"which the day or the month may come first, so that they stay texts: {YEAR_FIRST}"
+            f"column {series.name!r} of {path} holds what may be dates, such as "
+            f"{series.drop_nulls()[0]!r}, and {NO_ORDER}, so that they stay texts: {YEAR_FIRST}"
         )

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from apbt_rs._dates import YEAR_FIRST, read_dates, warn_of_dates, year_last
+from apbt_rs._dates import NO_ORDER, YEAR_FIRST, read_dates, warn_of_dates, year_first, year_last
 from apbt_rs._files import check_new, write
 from apbt_rs._warnings import warn
 
@@ -159,17 +159,20 @@ def _as_kind(series: pl.Series, kind: str | None) -> pl.Series:
         return pl.Series(series.name, [None] * len(series), dtype=pl.Null)
     if series.dtype != pl.String or empty:
         return series
-    unsure = year_last(series)
-    if unsure.any():
-        if kind == "date":
+    texts = series
+    if kind in (None, "date") and (unsure := year_last(series)).any():
+        ordered = year_first(series)
+        if ordered is None and kind == "date":
             raise ValueError(
-                f"column {series.name!r} holds {series.filter(unsure)[0]!r}, of which the day or "
-                f"the month may come first: {YEAR_FIRST}"
+                f"column {series.name!r} holds {series.filter(unsure)[0]!r}, and {NO_ORDER}: "
+                f"{YEAR_FIRST}"
             )
-        return series
+        if ordered is None:
+            return series
+        texts = ordered
     for parse in _PARSERS["date" if kind is None else kind]:
         try:
-            return parse(series)
+            return parse(texts).alias(series.name)
         except pl.exceptions.PolarsError:
             continue
     return series
@@ -210,8 +213,8 @@ def read_frame(path: str, kinds: Kinds | None = None, nulls: Sequence[str] = ())
         A file whose name says its format; `-` is CSV from standard input.
     kinds : mapping of str to str, default=None
         What training found in columns; others are not needed. By default that is found out, and
-        warnings tell of columns that would hold numbers but for a few texts, or dates if it were
-        sure that the day comes first.
+        warnings tell of columns that would hold numbers but for a few texts, or dates if their
+        order of day, month and year were sure.
     nulls : sequence of str, default=()
         Texts that say in CSV that a value is missing, besides the empty one.
 
@@ -222,7 +225,7 @@ def read_frame(path: str, kinds: Kinds | None = None, nulls: Sequence[str] = ())
     ValueError
         If it is not in the format that its name says, or its name says none, or `nulls` are given
         for a format that has a way of its own to say that a value is missing, or a column of dates
-        has some of which the day or the month may come first.
+        does not prove in which order day, month and year stand.
     """
     ending = ".csv" if path == "-" else Path(path).suffix.lower()
     if ending not in _READERS:
