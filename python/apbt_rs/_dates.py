@@ -21,17 +21,23 @@ def read_dates(series: pl.Series) -> pl.Series:
 
     It does so slowly, and takes 01/02/2024 for February without a word: hence column by column.
     """
-    first = None if series.dtype != pl.String else series.drop_nulls().head(1)
-    if first is None or not first.str.contains(r"^\s*\d").any() or year_last(series).any():
+    if series.dtype != pl.String or year_last(series).any():
         return series
+    # Where the first text is no date the column is none: most columns of texts end here.
+    if not _as_polars_finds(series.drop_nulls().head(1)).dtype.is_temporal():
+        return series
+    read = _as_polars_finds(series)
+    return read if read.dtype.is_temporal() else series
+
+
+def _as_polars_finds(series: pl.Series) -> pl.Series:
     alone = io.BytesIO()
     series.to_frame().write_csv(alone)
     try:
         read = pl.read_csv(alone.getvalue(), infer_schema_length=None, try_parse_dates=True)
     except pl.exceptions.PolarsError:  # dates of several forms
         return series
-    # Polars doubles the quotes that a name holds.
-    return read.to_series().alias(series.name) if read.dtypes[0].is_temporal() else series
+    return read.to_series().alias(series.name)  # polars doubles the quotes that a name holds
 
 
 def year_last(series: pl.Series) -> pl.Series:

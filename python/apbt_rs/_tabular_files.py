@@ -172,6 +172,7 @@ def _as_kind(series: pl.Series, kind: str | None) -> pl.Series:
         texts = ordered
     for parse in _PARSERS["date" if kind is None else kind]:
         try:
+            parse(texts.drop_nulls().head(1))  # of texts that are no dates, all would take long
             return parse(texts).alias(series.name)
         except pl.exceptions.PolarsError:
             continue

@@ -1,0 +1,30 @@
+"""Dates in files of texts: how far they are looked for."""
+
+import polars as pl
+import pytest
+
+from apbt_rs import _dates
+
+
+@pytest.mark.parametrize(
+    ("texts", "looked_at"),
+    [
+        (["12lvl"] * 99, [1]),
+        ([None, "1.5-b"] * 9, [1]),
+        (["2024-12-31"] * 9, [1, 9]),
+    ],
+)
+def test_the_slow_search_ends_at_a_first_text_that_is_no_date(
+    monkeypatch: pytest.MonkeyPatch, texts: list[str | None], looked_at: list[int]
+) -> None:
+    heights = []
+    search = _dates._as_polars_finds
+
+    def counted(series: pl.Series) -> pl.Series:
+        heights.append(len(series))
+        return search(series)
+
+    monkeypatch.setattr(_dates, "_as_polars_finds", counted)
+    read = _dates.read_dates(pl.Series("day", texts))
+    assert heights == looked_at
+    assert read.dtype == (pl.String if looked_at == [1] else pl.Date)
