@@ -100,7 +100,14 @@ def test_other_formats_have_their_own_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "cells", [("0", " 7", " 2.5"), ("2.5", "nan", "5.5"), ("+1", "-2", "+.5"), ("+1e3", "2.5", "0")]
+    "cells",
+    [
+        ("0", " 7", " 2.5"),
+        ("2.5", "nan", "5.5"),
+        ("+1", "-2", "+.5"),
+        ("+123456789", "-9876543210", "+0.12345678901"),
+        ("+1e3", "2.5", "0"),
+    ],
 )
 def test_numbers_that_are_padded_or_signed_or_whose_nan_is_small_are_numbers(
     tmp_path: Path, cells: tuple[str, ...]
@@ -121,6 +128,24 @@ def test_integers_are_integers_however_written_so_that_labels_stay_labels(
     path = tmp_path / "labels.csv"
     path.write_text("\n".join(["y", *cells]))
     assert read_frame(str(path))["y"].equals(pl.Series("y", [0, 1, -1]))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("+436601234567", "+436607654321"),
+        ("+4930123456", " +436601234567", "0043123456789"),
+        ("+436601234567",) * 9 + ("none",),
+    ],
+)
+def test_telephone_numbers_stay_texts_without_a_word(
+    tmp_path: Path, cells: tuple[str, ...]
+) -> None:
+    path = tmp_path / "phones.csv"
+    path.write_text("\n".join(["a", *cells]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_frame(str(path))["a"].to_list() == list(cells)
 
 
 BLANK = st.lists(st.sampled_from(["\n", "\r\n", "  \n"]), max_size=3).map("".join)

@@ -24,6 +24,7 @@ __all__ = ["NAMES", "check_writable", "read_frame", "write_frame"]
 _FIRST_BLANK_LINES = re.compile(rb"\A(?:[ \r]*\n)+")
 _BLANK_LINES = re.compile(rb"\n[ \r\n]*\n")  # with the end of the line before
 _SEPARATORS = frozenset(",;\t|")  # of fields, in tables of whatever origin
+_PHONE = r"^\s*\+\d{10,}\s*$"  # a telephone number: a quantity has no plus and so many digits
 _MOST_NULLS = 3  # distinct texts among numbers that are taken for words for "missing"
 Kinds: TypeAlias = Mapping[str, str]  # of columns: "text", "number", "date", "duration"
 _PARSERS: dict[str, list[Callable[[pl.Series], pl.Series]]] = {
@@ -129,6 +130,8 @@ def _refuse_surplus(source: bytes, separator: str) -> None:
 def _bare_numbers(series: pl.Series) -> pl.Series:
     """Read numbers that polars takes for texts: with spaces or a plus sign, or a small nan."""
     if series.dtype != pl.String or series.null_count() == len(series):
+        return series
+    if series.str.contains(_PHONE).any():
         return series
     bare = series.str.strip_chars()
     numbers = bare.cast(pl.Float64, strict=False)
@@ -256,7 +259,7 @@ def read_frame(path: str, kinds: Kinds | None = None, nulls: Sequence[str] = ())
 
 def _warn_of_numbers(series: pl.Series, path: str) -> None:
     """Warn of a column of texts if most of them are numbers."""
-    if series.dtype != pl.String:
+    if series.dtype != pl.String or series.str.contains(_PHONE).any():
         return
     texts = series.drop_nulls()
     others = texts.filter(texts.str.strip_chars().cast(pl.Float64, strict=False).is_null())
