@@ -315,6 +315,11 @@ def test_a_column_without_a_name_is_read_as_training_read_it(tmp_path: Path) -> 
     ("name", "text", "message"),
     [
         ("t.csv", "a,b\n1,2\n\n1,2,3\n", "line 4 has 3 fields, and the header, 'a,b', has 2"),
+        (
+            "t.csv",
+            "a,b\n1,2,\n3,4,\n",
+            "line 2 has 3 fields, and the header, 'a,b', has 2: leave out each ',' at the line",
+        ),
         ("t.csv", "# of May\na,b\n1,2\n", "line 2 has 2 fields, and the header, '# of May', has"),
         ("t.csv", 'a,b\n"1\n",2\n1,2,3\n', "line 4 has 3 fields"),
         ("t.tsv", "a\tb\n1\t2\t3\n", "line 2 has 3 fields"),
@@ -356,6 +361,9 @@ def test_columns_that_are_not_needed_may_be_there_twice(tmp_path: Path) -> None:
     assert read_frame(str(path), {"a": "number"})["a"].to_list() == [1]
     with pytest.raises(ValueError, match=r"\['note'\] are there twice"):
         read_frame(str(path), {"note": "text"})
+    path.write_text("a,note,note_duplicated_0,note\n1,x,y,z\n")  # so polars names the second
+    with pytest.raises(ValueError, match=r"\['note'\] are there twice"):
+        read_frame(str(path), {"a": "number"})
 
 
 def test_dashes_can_mean_missing(tmp_path: Path) -> None:

@@ -57,6 +57,9 @@ def _csv(
             schema_overrides=texts,
             null_values=list(nulls),
         )
+    except pl.exceptions.DuplicateError:  # its words are of a name that polars made up
+        _check_header(names, None, separator)
+        raise
     except pl.exceptions.PolarsError:
         _refuse_surplus(source, separator)
         raise
@@ -120,10 +123,15 @@ def _refuse_surplus(source: bytes, separator: str) -> None:
         _, header = next(lines, (0, []))
         for number, fields in lines:
             if len(fields) > len(header):
+                remedy = (
+                    "leave out what stands above the header, and put fields that hold "
+                    f"{separator!r} in quotes"
+                )
+                if not any(fields[len(header) :]):
+                    remedy = f"leave out each {separator!r} at the line's end that is one too many"
                 raise ValueError(
                     f"line {number} has {len(fields)} fields, and the header, "
-                    f"{separator.join(header)!r:.80}, has {len(header)}: leave out what stands "
-                    f"above the header, and put fields that hold {separator!r} in quotes"
+                    f"{separator.join(header)!r:.80}, has {len(header)}: {remedy}"
                 )
 
 
