@@ -200,8 +200,10 @@ def test_letters_that_the_output_lacks_are_printed_by_their_numbers(
     printed = []
     for encoding in ("utf-8", "ascii", "latin-1"):
         output = io.BytesIO()
-        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding))
+        stream = io.TextIOWrapper(output, encoding)
+        monkeypatch.setattr(sys, "stdout", stream)
         assert _cli.main(["show", "m.apbt"]) == 0
+        assert stream.errors == "strict"  # as it was
         printed.append(output.getvalue().decode(encoding))
     assert "'ширина': standardize" in printed[0]
     assert printed[1] == printed[2] == printed[0].encode("ascii", "backslashreplace").decode()
@@ -294,6 +296,21 @@ def test_a_write_that_fails_costs_nothing_else(
     assert json.loads(printed.out)["seed"] == 0
     assert printed.err == "apbt-rs: --out m.apbt: no space left\n"
     assert pl.read_csv("h.csv").height > 0
+
+
+def test_the_output_is_left_as_it_was_though_it_fails(
+    at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    assert _cli.main(["run", "iris.csv", *QUICK, "--out", "m.apbt"]) == 0
+    stream = io.TextIOWrapper(Full(), "ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert _cli.main(["show", "m.apbt"]) == 1
+    assert capsys.readouterr().err == "apbt-rs: [Errno 28] No space left on device\n"
+    assert stream.errors == "strict"
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import io
 import json
@@ -10,9 +11,9 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import polars as pl
 
@@ -34,8 +35,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.stdout is None:
         print("apbt-rs: standard output is closed", file=sys.stderr)
         return 1
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names may have letters that its encoding lacks
-        sys.stdout.reconfigure(errors="backslashreplace")
+    with _letters_escaped(sys.stdout):
+        return _code(arguments)
+
+
+@contextlib.contextmanager
+def _letters_escaped(stream: TextIO) -> Iterator[None]:
+    """Print letters that the stream's encoding lacks by their numbers: names may have such."""
+    if not isinstance(stream, io.TextIOWrapper):
+        yield
+        return
+    errors = stream.errors
+    stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # it writes what is left, which has failed before
+            stream.reconfigure(errors=errors)
+
+
+def _code(arguments: argparse.Namespace) -> int:
     try:
         command = arguments.command
         if isinstance(command, str):
