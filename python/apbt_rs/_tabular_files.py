@@ -14,7 +14,15 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from apbt_rs._dates import NO_ORDER, YEAR_FIRST, read_dates, warn_of_dates, year_first, year_last
+from apbt_rs._dates import (
+    NO_ORDER,
+    YEAR_FIRST,
+    read_dates,
+    some,
+    warn_of_dates,
+    year_first,
+    year_last,
+)
 from apbt_rs._files import check_new, write
 from apbt_rs._warnings import warn
 
@@ -183,7 +191,7 @@ def _as_kind(series: pl.Series, kind: str | None) -> pl.Series:
         texts = ordered
     for parse in _PARSERS["date" if kind is None else kind]:
         try:
-            parse(texts.drop_nulls().head(1))  # of texts that are no dates, all would take long
+            parse(some(texts))
             return parse(texts).alias(series.name)
         except pl.exceptions.PolarsError:
             continue
