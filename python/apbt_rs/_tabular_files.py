@@ -65,11 +65,10 @@ def _csv(
             schema_overrides=texts,
             null_values=list(nulls),
         )
-    except pl.exceptions.DuplicateError:  # its words are of a name that polars made up
-        _check_header(names, None, separator)
-        raise
     except pl.exceptions.PolarsError:
         _refuse_surplus(source, separator)
+        if any("_duplicated_" in name for name in names):  # polars names further ones so itself
+            _check_header(names, None, separator)
         raise
     dated = (
         series if series.name in texts else read_dates(series) for series in frame.get_columns()
