@@ -327,7 +327,6 @@ def test_a_column_without_a_name_is_read_as_training_read_it(tmp_path: Path) -> 
         ("t.tsv", "a,b\n1,2\n", "the header 'a,b' is one column"),
         ("t.csv", "a,b,a\n1,2,3\n", "the columns ['a'] are there twice"),
         ("t.csv", ",v,\n1,2,3\n", "the columns [''] are there twice"),
-        ("t.csv", 'a,b\n1,"2\n', "cannot be read"),
     ],
 )
 def test_what_is_no_table_is_told_with_file_line_and_remedy(
