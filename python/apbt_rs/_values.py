@@ -5,6 +5,7 @@ Whatever cannot be read is an error that names the column, what it holds and the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import islice
 
@@ -181,7 +182,7 @@ def statistics(
 
     Equal values have exactly the scale 0. That is looked for by comparing: their mean is rounded,
     so that their deviations from it need not be 0. Tiny numbers, whose squares float64 cannot hold,
-    are divided by the largest of them first.
+    are made larger first.
     """
     values = numbers(series, argument, kind=kind, missing=missing)
     if missing:
@@ -193,10 +194,11 @@ def statistics(
         return low, 0.0
     mean, scale = _core.column_statistics(values, rows)
     if scale < _LEAST_SCALE:
-        largest = max(abs(low), abs(high))
+        # By a power of two, which rounds nothing.
+        _, exponent = math.frexp(max(abs(low), abs(high)))
         every = np.arange(len(rows), dtype=np.uint32)
-        mean, scale = _core.column_statistics(values[rows] / largest, every)
-        mean, scale = mean * largest, scale * largest
+        mean, scale = _core.column_statistics(np.ldexp(values[rows], -exponent), every)
+        mean, scale = math.ldexp(mean, exponent), math.ldexp(scale, exponent)
     if not np.isfinite([mean, scale]).all():
         raise too_large(series, argument)
     if scale == 0:
