@@ -81,10 +81,9 @@ impl Run {
         if k < 2 || u32::try_from(k).is_err() {
             return Err(invalid("k", format!("must be at least 2, not {k}")));
         }
-        self.check_room((0..k as u32).map(|place| (place, 0)))?;
+        let parameters = self.check_room((0..k as u32).map(|place| (place, 0)))?;
         let birth = |place| self.birth(place, 0);
-        let first = birth(0);
-        let least = 1 + LEAST / first.network.parameters().len();
+        let least = 1 + LEAST.saturating_mul(k) / parameters;
         let population = (0..k as u32).into_par_iter().with_min_len(least).map(birth).collect();
         Ok(State { population, scores: Vec::new(), generation: 0, archive: Archive::default() })
     }
@@ -95,8 +94,9 @@ impl Run {
         self.space.birth(shape, output, self.seed, place, generations)
     }
 
-    /// Whether memory may have room for members that are to be drawn, in these places and generations.
-    fn check_room(&self, births: impl Iterator<Item = (u32, u64)>) -> Result<()> {
+    /// Weights and biases of members that are to be drawn, in these places and generations, if memory may have
+    /// room for them.
+    fn check_room(&self, births: impl Iterator<Item = (u32, u64)>) -> Result<usize> {
         let shape = (self.dataset.n_inputs(), self.dataset.n_outputs());
         self.space.check_room(shape, self.seed, births)
     }

@@ -223,27 +223,30 @@ impl Space {
         (topology, activations)
     }
 
-    /// Whether memory may have room for members that are to be drawn, of a shape, in these places and
-    /// generations: what is more than the system would ever grant is refused.
+    /// Weights and biases of members that are to be drawn, of a shape, in these places and generations, if memory
+    /// may have room for them: what is more than the system would ever grant is refused.
     pub(crate) fn check_room(
         &self,
         shape: (usize, usize),
         seed: u64,
         births: impl Iterator<Item = (u32, u64)>,
-    ) -> Result<()> {
-        let (mut bytes, mut granted) = (0_u64, 1 << 20);
+    ) -> Result<usize> {
+        let (mut parameters, mut bytes, mut granted) = (0_u64, 0_u64, 1 << 20);
         for (place, generations) in births {
-            let parameters = self.parameters(shape, seed, place, generations);
+            let more = self.parameters(shape, seed, place, generations);
+            parameters = parameters.saturating_add(more);
             bytes = bytes
                 .saturating_add(BYTES_PER_MEMBER)
-                .saturating_add(parameters.saturating_mul(BYTES_PER_PARAMETER));
+                .saturating_add(more.saturating_mul(BYTES_PER_PARAMETER));
             // In steps, since what is hopeless takes long to add up.
             if bytes / 2 > granted {
                 ask_for(bytes)?;
                 granted = bytes;
             }
         }
-        ask_for(bytes)
+        ask_for(bytes)?;
+        // What was granted can be counted.
+        Ok(parameters as usize)
     }
 
     /// Weights and biases that [`Space::birth`] draws for the same arguments.
